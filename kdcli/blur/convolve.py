@@ -1,0 +1,73 @@
+"""Convolution of images with blur kernels through the FFT.
+
+Convention (everywhere in kd): kernels are (..., K, K) with even K, non-negative, of sum 1, and pixel
+(K/2, K/2) is the origin; convolution is true convolution, so the kernel is flipped:
+
+    y[i] = sum_j k[j] x[i - (j - K/2)]
+
+Everything here is differentiable in the image and in the kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+Border = Literal["reflect", "circular", "valid"]
+
+
+def otf(kernel: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Optical transfer function: the half spectrum of a kernel laid on a canvas, origin at (0, 0).
+
+    Args:
+        kernel: (..., K, K).
+        size: (H, W) of the canvas, each at least K.
+
+    Returns:
+        (..., H, W // 2 + 1), complex.
+    """
+    k = kernel.shape[-1]
+    canvas = F.pad(kernel, (0, size[1] - k, 0, size[0] - k))
+    return torch.fft.rfft2(canvas.roll((-(k // 2), -(k // 2)), dims=(-2, -1)))
+
+
+def convolve(image: torch.Tensor, kernel: torch.Tensor, border: Border = "reflect") -> torch.Tensor:
+    """Blur an image: y = k * x.
+
+    Args:
+        image: (N, C, H, W).
+        kernel: (N or 1, 1, K, K), one a sample, shared by the channels.
+        border: what lies outside the image. ``reflect`` mirrors it about the centres of its edge
+            pixels, ``circular`` repeats it, ``valid`` assumes nothing and returns
+            only the pixels that are known, (H - K + 1, W - K + 1).
+
+    Returns:
+        (N, C, H, W), or the smaller ``valid`` size.
+    """
+    height, width = image.shape[-2:]
+    k = kernel.shape[-1]
+    if border == "reflect":
+        image = pad_reflect(image, k // 2)
+    size = (image.shape[-2], image.shape[-1])
+    if size[0] < k or size[1] < k:
+        raise ValueError(f"the image {size} is smaller than the kernel {k}x{k}")
+    full = torch.fft.irfft2(torch.fft.rfft2(image) * otf(kernel, size), s=size)
+    if border == "reflect":
+        return full[..., k // 2 : k // 2 + height, k // 2 : k // 2 + width]
+    if border == "valid":
+        # Row i is free of wrap-around from K - 1 - K/2 on, counted from the canvas origin.
+        first = k - 1 - k // 2
+        return full[..., first : first + height - k + 1, first : first + width - k + 1]
+    return full
+
+
+def pad_reflect(image: torch.Tensor, margin: int) -> torch.Tensor:
+    """Mirror an image (..., H, W) about the centres of its edge pixels, as often as it takes."""
+    for dim in (-2, -1):
+        last = image.shape[dim] - 1
+        index = torch.arange(-margin, last + 1 + margin, device=image.device)
+        index = (index + last) % max(2 * last, 1) - last  # a triangle wave: -last .. last
+        image = image.index_select(dim, index.abs())
+    return image

@@ -1,0 +1,133 @@
+"""Non-blind deconvolution with an unknown border: least squares by conjugate gradients.
+
+The latent image is larger than the photo by the kernel's reach, and nothing is assumed about what lies
+outside: ``y = crop(k * x)``. With a mask w of trusted pixels and a gradient prior the estimate is
+
+    x = argmin || w (crop(k * x) - y) ||^2 + strength || grad x ||^2
+
+whose normal equations are solved by conjugate gradients, preconditioned with the circulant solution of
+the problem without borders (Almeida and Figueiredo, "Deconvolving images with unknown boundaries",
+IEEE TIP 2013, state the model). Differentiable in y, k and the strength.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from kdcli.blur.convolve import otf, pad_reflect
+
+
+def laplacian_spectrum(size: tuple[int, int], device: torch.device | None = None) -> torch.Tensor:
+    """Power spectrum of the forward differences, |d_x|^2 + |d_y|^2: (H, W // 2 + 1) float32."""
+    rows = torch.fft.fftfreq(size[0], device=device)[:, None]
+    columns = torch.fft.rfftfreq(size[1], device=device)[None]
+    return 4 - 2 * torch.cos(2 * torch.pi * rows) - 2 * torch.cos(2 * torch.pi * columns)
+
+
+def fast_size(length: int) -> int:
+    """The smallest even length, no less than this one, whose only prime factors are 2, 3 and 5."""
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1 and length % 2 == 0:
+            return length
+        length += 1
+
+
+class UnknownBorder:
+    """The linear model of a photo: x on a larger canvas, blurred, cropped and weighted.
+
+    Args:
+        kernel: (N, 1, K, K).
+        size: (H, W) of the photo.
+        weight: (N, 1, H, W) or None, trust in each pixel in [0, 1]; 0 leaves it out.
+    """
+
+    def __init__(self, kernel: torch.Tensor, size: tuple[int, int], weight: torch.Tensor | None = None):
+        self.reach = kernel.shape[-1] // 2
+        self.size = size
+        self.canvas = (fast_size(size[0] + 2 * self.reach), fast_size(size[1] + 2 * self.reach))
+        self.otf = otf(kernel, self.canvas)
+        self.square = None if weight is None else weight.square()
+
+    def crop(self, x: torch.Tensor) -> torch.Tensor:
+        """The photo's part (N, C, H, W) of a canvas image."""
+        return x[..., self.reach : self.reach + self.size[0], self.reach : self.reach + self.size[1]]
+
+    def embed(self, y: torch.Tensor) -> torch.Tensor:
+        """The adjoint of ``crop``: a photo on a canvas of zeros."""
+        below = self.canvas[0] - self.size[0] - self.reach
+        right = self.canvas[1] - self.size[1] - self.reach
+        return F.pad(y, (self.reach, right, self.reach, below))
+
+    def extend(self, y: torch.Tensor) -> torch.Tensor:
+        """A first guess of the canvas image: the photo, mirrored outwards."""
+        margin = max(self.canvas[0] - self.size[0], self.canvas[1] - self.size[1]) - self.reach
+        mirrored = pad_reflect(y, max(margin, self.reach))
+        first = max(margin, self.reach) - self.reach
+        return mirrored[..., first : first + self.canvas[0], first : first + self.canvas[1]]
+
+    def filter(self, x: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+        """A circular filter on the canvas, given by its half spectrum."""
+        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=self.canvas)
+
+    def blur(self, x: torch.Tensor) -> torch.Tensor:
+        """crop(k * x): (N, C, H, W) from a canvas image."""
+        return self.crop(self.filter(x, self.otf))
+
+    def normal(self, x: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+        """(A^T W^2 A + prior) x, the prior given by its power spectrum."""
+        spectrum = torch.fft.rfft2(x)
+        seen = self.crop(torch.fft.irfft2(spectrum * self.otf, s=self.canvas))
+        seen = self.embed(seen if self.square is None else self.square * seen)
+        back = torch.fft.rfft2(seen) * self.otf.conj() + spectrum * prior
+        return torch.fft.irfft2(back, s=self.canvas)
+
+
+def conjugate_gradients(
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    *,
+    strength: torch.Tensor | float = 1e-3,
+    steps: int = 20,
+    weight: torch.Tensor | None = None,
+    start: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Restore a photo with a known kernel.
+
+    Args:
+        y: (N, C, H, W) blurred.
+        kernel: (N, 1, K, K).
+        strength: of the gradient prior, relative to a signal of range 1; a scalar or (N, 1, 1, 1).
+        steps: of conjugate gradients, a fixed number.
+        weight: (N, 1, H, W), see ``UnknownBorder``.
+        start: canvas image to start from; by default the photo mirrored outwards.
+
+    Returns:
+        (N, C, H + K, W + K) or a little larger: the canvas image; ``UnknownBorder.crop`` cuts the photo.
+    """
+    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
+    prior = strength * laplacian_spectrum(model.canvas, y.device)
+    inverse = 1 / (model.otf.abs().square() + prior + 1e-4)
+    x = model.extend(y) if start is None else start
+    seen = model.embed(y if model.square is None else model.square * y)
+    residual = model.filter(seen, model.otf.conj()) - model.normal(x, prior)
+    z = model.filter(residual, inverse)
+    direction = z
+    power = _dot(residual, z)
+    for _ in range(steps):
+        image = model.normal(direction, prior)
+        rate = power / _dot(direction, image).clamp(min=1e-20)
+        x = x + rate * direction
+        residual = residual - rate * image
+        z = model.filter(residual, inverse)
+        before, power = power, _dot(residual, z)
+        direction = z + power / before.clamp(min=1e-20) * direction
+    return x
+
+
+def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a * b).sum((-3, -2, -1), keepdim=True)

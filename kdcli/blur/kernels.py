@@ -1,0 +1,122 @@
+"""The algebra of blur kernels: normalise, centre, shift, compare. Pure functions.
+
+Kernels are non-negative, sum to 1 and live on a 64x64 canvas whose pixel (32, 32) is the origin.
+"""
+
+from __future__ import annotations
+
+from typing import overload
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+KERNEL_SIZE = 64
+ORIGIN = KERNEL_SIZE // 2
+
+
+def normalise(kernel: torch.Tensor) -> torch.Tensor:
+    """Clamp kernels (..., K, K) at 0 and divide by their sums; an empty one becomes an impulse."""
+    kernel = kernel.clamp(min=0)
+    total = kernel.sum((-2, -1), keepdim=True)
+    return torch.where(total > 0, kernel / total.clamp(min=1e-20), impulse(kernel.shape[-1]).to(kernel))
+
+
+def impulse(size: int = KERNEL_SIZE) -> torch.Tensor:
+    """The kernel of no blur: (size, size) float32, 1 at the origin."""
+    kernel = torch.zeros(size, size)
+    kernel[size // 2, size // 2] = 1
+    return kernel
+
+
+def centre_of_mass(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column of the centre of mass of kernels (..., K, K), in pixels from the corner."""
+    place = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device)
+    total = kernel.sum((-2, -1)).clamp(min=1e-20)
+    return (kernel.sum(-1) * place).sum(-1) / total, (kernel.sum(-2) * place).sum(-1) / total
+
+
+def width(kernel: torch.Tensor, threshold: float = 0.05) -> int:
+    """Extent in pixels of a kernel (K, K): the longer side of the box of pixels over threshold x peak."""
+    rows, columns = torch.nonzero(kernel > threshold * kernel.max(), as_tuple=True)
+    if len(rows) == 0:
+        return 0
+    return int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
+
+
+@overload
+def centred(kernel: np.ndarray) -> np.ndarray: ...
+@overload
+def centred(kernel: torch.Tensor) -> torch.Tensor: ...
+def centred(kernel: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
+    """A kernel (K, K) of sum 1 whose centre of mass is moved to the origin by a whole-pixel shift.
+
+    What leaves the canvas is lost rather than wrapped around.
+    """
+    if isinstance(kernel, np.ndarray):
+        return centred(torch.from_numpy(np.ascontiguousarray(kernel))).numpy()
+    kernel = normalise(kernel)
+    row, column = (int(torch.round(c)) for c in centre_of_mass(kernel))
+    size = kernel.shape[-1]
+    padded = F.pad(kernel, (size, size, size, size))
+    top, left = size + row - size // 2, size + column - size // 2
+    return normalise(padded[top : top + size, left : left + size])
+
+
+def to_canvas(kernel: np.ndarray) -> np.ndarray:
+    """Lay a kernel (h, w) of any size on the 64x64 canvas, its centre of mass at the origin.
+
+    Raises:
+        ValueError: what is not zero does not fit the canvas.
+    """
+    rows, columns = np.nonzero(kernel > 0)
+    if len(rows) == 0:
+        raise ValueError("the kernel is empty")
+    kernel = kernel[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    if max(kernel.shape) > KERNEL_SIZE:
+        raise ValueError(f"the kernel is {kernel.shape[0]}x{kernel.shape[1]}: at most 64x64 fit")
+    canvas = np.zeros((KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
+    top, left = (KERNEL_SIZE - kernel.shape[0]) // 2, (KERNEL_SIZE - kernel.shape[1]) // 2
+    canvas[top : top + kernel.shape[0], left : left + kernel.shape[1]] = kernel
+    return centred(canvas)
+
+
+def shift(kernel: torch.Tensor, rows: torch.Tensor | float, columns: torch.Tensor | float) -> torch.Tensor:
+    """Shift kernels (N, 1, K, K) by sub-pixel amounts (scalars or (N,)), bilinearly; zeros enter."""
+    n, _, k, _ = kernel.shape
+    dy = torch.as_tensor(rows, dtype=kernel.dtype, device=kernel.device).expand(n)
+    dx = torch.as_tensor(columns, dtype=kernel.dtype, device=kernel.device).expand(n)
+    theta = torch.zeros(n, 2, 3, dtype=kernel.dtype, device=kernel.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1
+    theta[:, 0, 2], theta[:, 1, 2] = -2 * dx / k, -2 * dy / k
+    grid = F.affine_grid(theta, [n, 1, k, k], align_corners=False)
+    return F.grid_sample(kernel, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def cross_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Normalised cross-correlation of kernels over all whole-pixel shifts.
+
+    Args:
+        a, b: (..., K, K).
+
+    Returns:
+        (..., 2K, 2K): <a, shift(b)> / (|a| |b|); entry (r, c) has b moved by (r, c), modulo 2K.
+    """
+    size = (2 * a.shape[-1], 2 * a.shape[-1])
+    product = torch.fft.rfft2(a, s=size) * torch.fft.rfft2(b, s=size).conj()
+    energy = a.square().sum((-2, -1), keepdim=True) * b.square().sum((-2, -1), keepdim=True)
+    return torch.fft.irfft2(product, s=size) / energy.sqrt().clamp(min=1e-20)
+
+
+def mnc(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Maximum of normalised cross-correlation, (...,), in [0, 1] (Hu and Yang, ECCV 2012)."""
+    return cross_correlation(a, b).amax((-2, -1))
+
+
+def best_shift(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Whole-pixel rows and columns, (...,) each, by which b (..., K, K) best matches a."""
+    correlation = cross_correlation(a, b)
+    size = correlation.shape[-1]
+    index = correlation.flatten(-2).argmax(-1)
+    rows, columns = index // size, index % size
+    return (rows + size // 2) % size - size // 2, (columns + size // 2) % size - size // 2

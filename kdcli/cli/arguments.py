@@ -1,0 +1,87 @@
+"""The arguments that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kdcli.engine.options import PRESETS
+from kdcli.errors import UsageError
+
+_ENGINE = "How the kernel is found"
+
+Input = Annotated[
+    Path,
+    typer.Argument(metavar="IN", help="The blurred photo: JPEG, PNG, TIFF, WebP or BMP.", show_default=False),
+]
+SavePsf = Annotated[
+    str | None,
+    typer.Option(
+        "--save-psf",
+        metavar="[FILE]",
+        help="Write the blur kernel too: to FILE (.png for eyes, .npy for programs), or without FILE to "
+        "<stem>.psf.png in the current folder. The next word is taken as FILE if IN is given elsewhere.",
+        show_default=False,
+    ),
+]
+Preset = Annotated[
+    str,
+    typer.Option(metavar="|".join(PRESETS), help="How much work to spend.", rich_help_panel=_ENGINE),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Reverse-diffusion steps.", rich_help_panel=_ENGINE, show_default="the preset's"),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        help="Strength of the solver's guidance; 0 is none.",
+        rich_help_panel=_ENGINE,
+        show_default="the preset's",
+    ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        help="Kernels sampled per patch; the best is kept.",
+        rich_help_panel=_ENGINE,
+        show_default="the preset's",
+    ),
+]
+RefineSteps = Annotated[
+    int | None,
+    typer.Option(help="Refinement steps afterwards.", rich_help_panel=_ENGINE, show_default="the preset's"),
+]
+Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed gives the same result.", min=0)]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where to compute.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; IN never is.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def check_device(device: str) -> None:
+    """Make sure that `device` is well-formed; whether it is there, only torch can tell.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device {device}: use auto, cpu, cuda or cuda:N")
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """One line of JSON; paths become strings and what is no finite number becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return str(value) if isinstance(value, Path) else value
+
+    return json.dumps(plain(report), allow_nan=False)

@@ -1,0 +1,81 @@
+"""What a user may choose about a run: one frozen dataclass, and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kdcli.errors import UsageError
+
+Preset = Literal["fast", "balanced", "best", "paper"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How kernels are sampled and refined.
+
+    Attributes:
+        preset: the name these settings started from.
+        steps: reverse-diffusion steps; 1 is the one-step prediction from pure noise.
+        guidance: c in the guidance step size c / loss (eq. 33); 0 turns guidance off.
+        samples: kernels sampled per patch; the one with the lowest reblurring loss is kept.
+        refine_steps: stage II gradient steps on the kernel.
+        patches: the most 256x256 patches a kernel is estimated from.
+        ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
+        passes: times the estimator re-reads the photo with its current kernel.
+        flips: average the estimate over this many of the 8 flips and turns of each patch.
+        seed: of the random generator; the same seed, device and version give the same result.
+    """
+
+    preset: Preset = "balanced"
+    steps: int = 1
+    guidance: float = 0.0
+    samples: int = 1
+    refine_steps: int = 0
+    patches: int = 4
+    ancestral: bool = False
+    passes: int = 2
+    flips: int = 8
+    seed: int = 0
+
+
+PRESETS: dict[str, Options] = {
+    "fast": Options(preset="fast", patches=1, passes=1, flips=1),
+    "balanced": Options(preset="balanced"),
+    "best": Options(preset="best", passes=3, patches=8),
+    "paper": Options(
+        preset="paper", steps=1000, guidance=0.1, refine_steps=200, patches=1, ancestral=True, flips=1
+    ),
+}
+
+
+def make_options(
+    preset: str = "balanced",
+    *,
+    steps: int | None = None,
+    guidance: float | None = None,
+    samples: int | None = None,
+    refine_steps: int | None = None,
+    seed: int = 0,
+) -> Options:
+    """A preset with some of its settings replaced.
+
+    Raises:
+        UsageError: unknown preset, or a setting out of range.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    given = {"steps": steps, "guidance": guidance, "samples": samples, "refine_steps": refine_steps}
+    options = replace(
+        PRESETS[preset], seed=seed, **{k: v for k, v in given.items() if v is not None}  # type: ignore[arg-type]
+    )
+    for name, low, high in (
+        ("steps", 1, 1000),
+        ("samples", 1, 64),
+        ("guidance", 0, 10),
+        ("refine_steps", 0, 10000),
+    ):
+        value = getattr(options, name)
+        if not low <= value <= high:
+            raise UsageError(f"{name.replace('_', '-')} is {value}: it must lie between {low} and {high}")
+    return options

@@ -1,0 +1,170 @@
+"""Training pairs, synthesised on the device: photos and kernels are held, blurs are made as needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import torch
+
+from kdcli.blur.convolve import convolve, pad_reflect
+from kdcli.blur.degrade import add_noise, jpeg, to_8_bit
+from kdcli.blur.families import sample
+from kdcli.blur.kernels import KERNEL_SIZE
+from kdcli.errors import UsageError
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
+_MARGIN = KERNEL_SIZE // 2
+_GAMMA = 2.2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs on one device.
+
+    Attributes:
+        sharp, blurred: (N, C, S, S) float32 in [0, 1].
+        kernel: (N, 1, 64, 64).
+        noise_level: (N,), the standard deviation of the added noise.
+    """
+
+    sharp: torch.Tensor
+    blurred: torch.Tensor
+    kernel: torch.Tensor
+    noise_level: torch.Tensor
+
+    def part(self, first: int, last: int) -> Batch:
+        """The pairs from first to last, last left out."""
+        return Batch(*(getattr(self, f.name)[first:last] for f in fields(self)))
+
+
+def load_photos(folder: Path) -> list[np.ndarray]:
+    """Every photo of a folder as (H, W, 3) uint8, in the order of their names.
+
+    Raises:
+        UsageError: no folder, or no photo of at least 256 pixels a side in it.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder: --photos wants a folder of sharp photos")
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+    with ThreadPoolExecutor(4) as pool:
+        photos = list(pool.map(lambda p: iio.imread(p, plugin="pillow", mode="RGB"), files))
+    photos = [p for p in photos if min(p.shape[:2]) >= 256]
+    if not photos:
+        raise UsageError(f"{folder} holds no photo of at least 256x256 pixels")
+    return photos
+
+
+def split_photos(photos: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Training and held-out photos: every 27th is held out, at most 48 of them."""
+    held = set(range(0, len(photos), 27)[:48])
+    if len(photos) < 27:
+        held = {len(photos) - 1}
+    train = [p for i, p in enumerate(photos) if i not in held] or list(photos)
+    return train, [photos[i] for i in sorted(held)]
+
+
+class PairMaker:
+    """Makes batches from photos and a pool of kernels, every random choice from its own generator."""
+
+    def __init__(
+        self,
+        photos: Sequence[np.ndarray],
+        *,
+        pool: int,
+        family: str = "mixed",
+        colour: bool,
+        size: int = 256,
+        seed: int,
+        device: torch.device,
+        clean: bool = False,
+    ):
+        self.photos, self.colour, self.size, self.device, self.clean = photos, colour, size, device, clean
+        self.rng = np.random.default_rng(seed)
+        self.kernels = sample(family, pool, self.rng).astype(np.float16)
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def make(self, count: int) -> Batch:
+        """A new batch of so many pairs."""
+        rng = self.rng
+        wide = rng.uniform(size=count) < 0.5  # real surroundings, or a mirrored border as benchmarks have
+        if self.clean:
+            wide[:] = False
+        scenes = torch.stack([self._scene(bool(w)) for w in wide]).to(self.device)
+        kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
+        gamma, gain, noise, quality = (v.to(self.device) for v in self._accidents(count))
+
+        linear = scenes ** gamma[:, None, None, None] * gain[:, None, None, None]
+        # The valid part starts one pixel before the scene's own margin ends.
+        blurred = convolve(linear, kernels, "valid")[..., 1:, 1:].clamp(0, 1)
+        blurred = blurred ** (1 / gamma)[:, None, None, None]
+        blurred = to_8_bit(add_noise(blurred, noise, self.generator))
+        blurred = to_8_bit(jpeg(blurred, quality))
+        inner = slice(_MARGIN, _MARGIN + self.size)
+        sharp = (linear[..., inner, inner].clamp(0, 1)) ** (1 / gamma)[:, None, None, None]
+        return Batch(sharp, blurred, kernels, noise)
+
+    def _scene(self, wide: bool) -> torch.Tensor:
+        """A crop with its surroundings: (C, size + 64, size + 64) in [0, 1]."""
+        rng = self.rng
+        photo = self.photos[rng.integers(len(self.photos))]
+        side = self.size + (2 * _MARGIN if wide else 0)
+        side_y, side_x = min(side, photo.shape[0]), min(side, photo.shape[1])
+        top = rng.integers(photo.shape[0] - side_y + 1)
+        left = rng.integers(photo.shape[1] - side_x + 1)
+        crop = photo[top : top + side_y, left : left + side_x]
+        if not self.colour:
+            crop = crop.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+            crop = crop[..., None]
+        scene = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1).float() / 255
+        missing = self.size + 2 * _MARGIN - min(side_y, side_x)
+        if missing > 0:  # the photo ends here: mirror it
+            scene = pad_reflect(scene, (missing + 1) // 2)
+            top = (scene.shape[1] - self.size) // 2 - _MARGIN
+            left = (scene.shape[2] - self.size) // 2 - _MARGIN
+            full = self.size + 2 * _MARGIN
+            scene = scene[:, top : top + full, left : left + full]
+        return self._turned(scene)
+
+    def _kernel(self) -> torch.Tensor:
+        kernel = torch.from_numpy(self.kernels[self.rng.integers(len(self.kernels))]).float()[None]
+        if self.clean:
+            return kernel
+        # Turn about the origin pixel: the first row and column have no mirror image.
+        inner = self._turned(kernel[:, 1:, 1:])
+        turned = torch.zeros_like(kernel)
+        turned[:, 1:, 1:] = inner
+        return turned / turned.sum()
+
+    def _turned(self, image: torch.Tensor) -> torch.Tensor:
+        """One of the eight flips and quarter turns."""
+        if self.rng.uniform() < 0.5:
+            image = image.flip(-1)
+        return image.rot90(int(self.rng.integers(4)), (-2, -1))
+
+    def _accidents(self, count: int) -> tuple[torch.Tensor, ...]:
+        """Gamma, exposure gain, noise level and JPEG quality of each sample."""
+        rng = self.rng
+        uniform = rng.uniform(size=(4, count))
+        gamma = np.where(uniform[0] < 0.2, _GAMMA, 1.0)
+        gain = np.where(uniform[1] < 0.15, rng.uniform(1, 1.5, count), 1.0)
+        noise = np.where(uniform[2] < 0.5, 0.02 * rng.uniform(size=count) ** 1.5, 0.0)
+        quality = np.where(uniform[3] < 0.2, rng.uniform(75, 98, count), 101.0)
+        if self.clean:
+            gamma[:], gain[:], noise[:], quality[:] = 1, 1, 0, 101
+        return tuple(torch.from_numpy(v).float() for v in (gamma, gain, noise, quality))
+
+    def state(self) -> dict[str, Any]:
+        """The state of the random generators, for a checkpoint."""
+        return {"numpy": json.dumps(self.rng.bit_generator.state), "torch": self.generator.get_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint's state."""
+        self.rng.bit_generator.state = json.loads(state["numpy"])
+        self.generator.set_state(state["torch"].cpu())

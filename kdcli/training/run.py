@@ -1,0 +1,141 @@
+"""A training run from its configuration to a weights file."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import imageio.v3 as iio
+import torch
+
+from kdcli.errors import UsageError
+from kdcli.nets.estimator import KernelNet
+from kdcli.nets.solver import Solver
+from kdcli.training.data import PairMaker, load_photos, split_photos
+from kdcli.training.kernel import KernelTask
+from kdcli.training.loop import Plan, Progress, Task, train_loop
+from kdcli.training.solver import SolverTask
+from kdcli.weights.store import choose_device, load_state, save_weights
+
+Network = Literal["kernel", "solver"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train, on what, for how long.
+
+    Attributes:
+        network: "kernel" or "solver".
+        fine: passes at the whole scale a batch; 0 trains half the scale alone, four times as fast.
+        photos: folder of sharp photos.
+        out: folder of the run.
+        budget: seconds.
+        steps: the most steps.
+        batch: pairs a step.
+        lr: learning rate after warm-up.
+        family: of the blur kernels.
+        size: side of the crops in pixels.
+        pool: kernels to draw from.
+        init: weights to start from, or None.
+        estimator: weights of the kernel network whose kernels the solver learns to bear, or None.
+        resume: go on from the run's checkpoint.
+        device, seed: as everywhere.
+        command: how the run was asked for, kept in the weights.
+    """
+
+    network: Network
+    photos: Path
+    out: Path
+    budget: float
+    fine: int = 1
+    steps: int = 10**9
+    batch: int = 16
+    lr: float = 2e-3
+    family: str = "mixed"
+    size: int = 256
+    pool: int = 12_000
+    init: Path | None = None
+    estimator: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    seed: int = 0
+    command: str = ""
+
+
+def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | None], None]) -> Path:
+    """Train a network and write its weights, log and sample sheet to the run's folder.
+
+    Returns:
+        The weights file.
+
+    Raises:
+        UsageError: no photos, a run that exists, settings that do not fit.
+        KdError: damaged weights, a diverging loss.
+    """
+    if (config.out / "checkpoint.pt").exists() and not config.resume:
+        raise UsageError(f"{config.out} holds a run already: add --resume to go on with it")
+    if config.size % 32 or config.size < 96:
+        raise UsageError(f"the crop size is {config.size}: it must be a multiple of 32, at least 96")
+    device = choose_device(config.device)
+    torch.manual_seed(config.seed)
+    train_photos, held_photos = split_photos(load_photos(config.photos))
+    colour = config.network == "solver"
+    maker = PairMaker(
+        train_photos,
+        pool=config.pool,
+        family=config.family,
+        colour=colour,
+        size=config.size,
+        seed=config.seed + 1,
+        device=device,
+    )
+    held_out = PairMaker(
+        held_photos, pool=64, family="motion", colour=colour, seed=2, device=device, clean=True
+    ).make(16 if colour else 48)
+    network, task = _make(config, device)
+    plan = Plan(config.budget, config.steps, config.batch, config.lr)
+    train_loop(
+        network, task, maker, held_out, plan, config.out, seed=config.seed, resume=config.resume, report=report
+    )
+    sheet = task.sheet(network, held_out.part(0, 8))
+    iio.imwrite(config.out / "samples.png", (sheet.permute(1, 2, 0) * 255).byte().cpu().numpy())
+    scores = task.validate(network, held_out)
+    path = config.out / f"{config.network}.safetensors"
+    metadata = {
+        "architecture": f"{config.network}-1",
+        "command": config.command,
+        "photos": f"{len(train_photos)} training photos",
+        "commit": _commit(),
+        "validation": ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
+    }
+    save_weights(network, path, metadata)
+    return path
+
+
+def _make(config: TrainConfig, device: torch.device) -> tuple[KernelNet | Solver, Task]:
+    network: KernelNet | Solver
+    task: Task
+    if config.network == "kernel":
+        network, task = KernelNet(), KernelTask(fine=config.fine)
+    else:
+        estimator = None
+        if config.estimator is not None:
+            estimator = KernelNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            estimator.load_state_dict(load_state(config.estimator))
+            estimator.requires_grad_(False)
+        network, task = Solver(), SolverTask(estimator)
+    if config.init is not None:
+        network.load_state_dict(load_state(config.init))
+    return network.to(device, memory_format=torch.channels_last), task  # type: ignore[call-overload]
+
+
+def _commit() -> str:
+    """The commit of the working tree, or "unknown"."""
+    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

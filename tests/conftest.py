@@ -1,0 +1,92 @@
+"""Photos on disk, and a stand-in for the engine that needs neither torch nor weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def pattern(height: int = 24, width: int = 36, channels: int | None = 3) -> np.ndarray:
+    """Smooth 8-bit pixels (H, W) or (H, W, C) whose eight orientations all differ."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    planes = [40 + 150 * x / width + 60 * y / height, 250 - 200 * y / height, 30 + 200 * x / width]
+    planes.append(np.where(x + y > height, 255.0, 60.0))
+    stack = np.stack(planes, -1).astype(np.uint8)
+    return stack[..., 0] if channels is None else stack[..., :channels]
+
+
+@pytest.fixture
+def photo_file(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a small photo with Pillow and returns its path."""
+
+    def write(name: str = "photo.png", pixels: np.ndarray | None = None, **settings: Any) -> Path:
+        path = tmp_path / name
+        Image.fromarray(pattern() if pixels is None else pixels).save(path, **settings)
+        return path
+
+    return write
+
+
+@dataclass
+class FakeEngine:
+    """Plays `kdcli.weights` and `kdcli.engine.deblur`: inverts the photo, and notes how it was called."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    changed: bool = True
+    loss: float = 0.25
+    failure: BaseException | None = None
+
+    def load_models(self, device: str = "auto") -> Any:
+        self.calls.append({"load": device})
+        return SimpleNamespace(device="cpu", name="fake-1")
+
+    def deblur_image(
+        self, image: Any, models: Any, options: Any, *, kernel: Any = None, progress: Any = None
+    ) -> Any:
+        result = self.estimate_image_kernel(image, models, options, progress=progress)
+        self.calls[-1]["kernel"] = kernel
+        result.restored = 1 - image if self.changed else image.copy()
+        result.changed = self.changed
+        if kernel is not None:
+            result.kernel = kernel
+        return result
+
+    def estimate_image_kernel(self, image: Any, models: Any, options: Any, *, progress: Any = None) -> Any:
+        self.calls.append({"image": image, "options": options})
+        if self.failure is not None:
+            raise self.failure
+        if progress is not None:
+            progress("estimate", 0.0)
+            progress("estimate", 1.0)
+        kernel = np.zeros((64, 64), np.float32)
+        kernel[32, 30:35] = 0.2
+        return SimpleNamespace(
+            kernel=kernel,
+            kernel_width=5,
+            reblur_loss=self.loss,
+            seconds={"estimate": 0.5},
+            patches=1,
+            warnings=list(self.warnings),
+        )
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """The stand-in, installed."""
+    fake = FakeEngine()
+    weights, deblur = ModuleType("kdcli.weights"), ModuleType("kdcli.engine.deblur")
+    weights.load_models = fake.load_models  # type: ignore[attr-defined]
+    deblur.deblur_image = fake.deblur_image  # type: ignore[attr-defined]
+    deblur.estimate_image_kernel = fake.estimate_image_kernel  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kdcli.weights", weights)
+    monkeypatch.setitem(sys.modules, "kdcli.engine.deblur", deblur)
+    return fake
