@@ -45,7 +45,7 @@ class FakeEngine:
     loss: float = 0.25
     failure: BaseException | None = None
 
-    def load_models(self, device: str = "auto") -> Any:
+    def load_models(self, device: str = "auto", name: str = "default") -> Any:
         self.calls.append({"load": device})
         return SimpleNamespace(device="cpu", name="fake-1")
 
@@ -56,6 +56,7 @@ class FakeEngine:
         self.calls[-1]["kernel"] = kernel
         result.restored = 1 - image if self.changed else image.copy()
         result.changed = self.changed
+        del result.found
         if kernel is not None:
             result.kernel = kernel
         return result
@@ -76,6 +77,7 @@ class FakeEngine:
             seconds={"estimate": 0.5},
             patches=1,
             warnings=list(self.warnings),
+            found=self.changed,
         )
 
 

@@ -34,7 +34,7 @@ def linear_kernels(count: int, rng: np.random.Generator) -> np.ndarray:
 
 def defocus_kernels(count: int, rng: np.random.Generator) -> np.ndarray:
     """Defocus discs: radius ~ U(0.8, 10) pixels."""
-    discs = [_draw(_X**2 + _Y**2 <= radius**2) for radius in rng.uniform(0.8, 10, count)]
+    discs = [_draw(radius**2 >= _X**2 + _Y**2) for radius in rng.uniform(0.8, 10, count)]
     return np.asarray(discs, dtype=np.float32).reshape(count, KERNEL_SIZE, KERNEL_SIZE)
 
 

@@ -47,7 +47,8 @@ def shake_kernels(
     """
     place = shake_trajectories(count, rng)
     spans = np.maximum(np.ptp(place.real, axis=1), np.ptp(place.imag, axis=1))
-    target = np.exp(rng.uniform(*np.log(extent), size=count))
+    shortest, longest = np.log(extent)
+    target = np.exp(rng.uniform(shortest, longest, count))
     place = (place - place.mean(axis=1, keepdims=True)) * (target / spans)[:, None]
     kernels = np.empty((count, KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
     for kernel, path in zip(kernels, place, strict=True):

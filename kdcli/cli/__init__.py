@@ -12,6 +12,7 @@ import typer
 
 from kdcli._version import __version__
 from kdcli.cli import console
+from kdcli.cli.bench import bench
 from kdcli.cli.deblur import deblur
 from kdcli.cli.estimate_kernel import estimate_kernel
 from kdcli.cli.save_psf import SavePsfCommand
@@ -19,6 +20,7 @@ from kdcli.cli.synth import synth
 from kdcli.cli.train import train
 from kdcli.errors import KdError
 
+INTERRUPTED = 130
 EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
 
 app = typer.Typer(
@@ -30,6 +32,7 @@ app = typer.Typer(
 )
 app.command("deblur", cls=SavePsfCommand, epilog=EPILOG)(deblur)
 app.command("estimate-kernel", cls=SavePsfCommand, epilog=EPILOG)(estimate_kernel)
+app.command("bench", epilog=EPILOG)(bench)
 app.command("synth", epilog=EPILOG)(synth)
 app.command("train", epilog=EPILOG)(train)
 
@@ -61,18 +64,12 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run `kd` on `arguments` and return its exit code: every failure becomes one line on stderr."""
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="kd", standalone_mode=False)
-        return int(code or 0)
+        code = typer.main.get_command(app).main(arguments, prog_name="kd", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
-        console.error("interrupted")
-        return 130
+        code = INTERRUPTED
     except KdError as error:
         console.error(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of stdout has gone (`kd ... | head`); Python must not try to flush it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         if hasattr(error, "format_message"):  # Typer's own errors, whose class moved between its versions
             command = getattr(getattr(error, "ctx", None), "command_path", "kd")
@@ -85,6 +82,9 @@ def run(arguments: list[str]) -> int:
             raise
         console.error(f"unexpected {type(error).__name__}: {error} (KD_DEBUG=1 shows where)")
         return 1
+    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code or into an exception, by its version
+        console.error("interrupted")
+    return int(code)
 
 
 def _debug() -> bool:

@@ -60,6 +60,7 @@ def estimate_kernel(
         facts = {
             "input": photo,
             "psf": saved_psf,
+            "found": result.found,
             "kernel_width": result.kernel_width,
             "reblur_loss": result.reblur_loss,
             "patches": result.patches,
@@ -71,9 +72,9 @@ def estimate_kernel(
             "warnings": result.warnings,
         }
         typer.echo(args.to_json(facts))
-    elif not quiet:
+    elif result.found and not quiet:
         from rich.console import Console
 
         terminal = Console(highlight=False)
         terminal.print(draw_kernel(result.kernel, colour=terminal.color_system is not None))
-        terminal.print(f"{result.kernel_width} pixels wide, reblurring loss {result.reblur_loss:.3g}")
+        terminal.print(f"{result.kernel_width} px wide, reblurring loss {result.reblur_loss:.3g}")

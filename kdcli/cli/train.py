@@ -32,7 +32,9 @@ def seconds(budget: str) -> float:
         UsageError: anything else.
     """
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", budget.strip())
-    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    total = (
+        sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    )
     if not total:
         raise UsageError(f"--budget {budget}: write a time such as 90m, 2h or 1h30m")
     return float(total)

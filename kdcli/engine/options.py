@@ -21,6 +21,7 @@ class Options:
         samples: kernels sampled per patch; the one with the lowest reblurring loss is kept.
         refine_steps: stage II gradient steps on the kernel.
         patches: the most 256x256 patches a kernel is estimated from.
+        schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         passes: times the estimator re-reads the photo with its current kernel.
         flips: average the estimate over this many of the 8 flips and turns of each patch.
@@ -33,6 +34,7 @@ class Options:
     samples: int = 1
     refine_steps: int = 0
     patches: int = 4
+    schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
     passes: int = 2
     flips: int = 8
@@ -67,7 +69,9 @@ def make_options(
         raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     given = {"steps": steps, "guidance": guidance, "samples": samples, "refine_steps": refine_steps}
     options = replace(
-        PRESETS[preset], seed=seed, **{k: v for k, v in given.items() if v is not None}  # type: ignore[arg-type]
+        PRESETS[preset],
+        seed=seed,
+        **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
     )
     for name, low, high in (
         ("steps", 1, 1000),

@@ -145,7 +145,9 @@ class KernelNet(nn.Module):
         return kernel
 
 
-def restore_for_estimation(y: torch.Tensor, kernel: torch.Tensor, strength: float, steps: int) -> torch.Tensor:
+def restore_for_estimation(
+    y: torch.Tensor, kernel: torch.Tensor, strength: float, steps: int
+) -> torch.Tensor:
     """A quick restoration (N, 1, H, W) that shows the encoder where the current kernel leads."""
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
     return model.crop(conjugate_gradients(y, kernel, strength=strength, steps=steps))

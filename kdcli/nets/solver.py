@@ -32,7 +32,9 @@ class Solver(nn.Module):
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
-    def forward(self, y: torch.Tensor, kernel: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, y: torch.Tensor, kernel: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Restore photos.
 
         Args:
@@ -53,9 +55,7 @@ class Solver(nn.Module):
         """The least-squares restorations under the weak and the strong prior, (N, C, H, W) each."""
         model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
         strong = conjugate_gradients(y, kernel, strength=STRONG, steps=STRONG_STEPS, weight=weight)
-        weak = conjugate_gradients(
-            y, kernel, strength=WEAK, steps=WEAK_STEPS, weight=weight, start=strong
-        )
+        weak = conjugate_gradients(y, kernel, strength=WEAK, steps=WEAK_STEPS, weight=weight, start=strong)
         return model.crop(weak), model.crop(strong)
 
     def refine(self, y: torch.Tensor, weak: torch.Tensor, strong: torch.Tensor) -> torch.Tensor:

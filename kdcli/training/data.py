@@ -113,7 +113,7 @@ class PairMaker:
     def _scene(self, wide: bool) -> torch.Tensor:
         """A crop with its surroundings: (C, size + 64, size + 64) in [0, 1]."""
         rng = self.rng
-        photo = self.photos[rng.integers(len(self.photos))]
+        photo = self.photos[int(rng.integers(len(self.photos)))]
         side = self.size + (2 * _MARGIN if wide else 0)
         side_y, side_x = min(side, photo.shape[0]), min(side, photo.shape[1])
         top = rng.integers(photo.shape[0] - side_y + 1)

@@ -87,7 +87,7 @@ class KernelTask:
 
     @torch.no_grad()
     def passes(self, network: KernelNet, batch: Batch) -> list[torch.Tensor]:
-        """The kernels (N, 1, 64, 64) after the coarse passes and after each of the fine ones, and one more."""
+        """The kernels (N, 1, 64, 64) after the coarse passes, after each of the fine ones, and one more."""
         y = standardise(luminance(batch.blurred))
         found = [expand_kernel(network.predict_coarse(y, self.coarse))]
         for _ in range(self.fine + 1):

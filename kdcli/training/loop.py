@@ -99,12 +99,16 @@ def train_loop(
     with stop_on_signal() as stopped, (out / "log.jsonl").open("a") as log:
         while progress.step < plan.steps and progress.seconds < plan.budget and not stopped():
             done = max(progress.step / plan.steps, progress.seconds / plan.budget)
-            rate = plan.lr * min(1, (progress.step + 1) / _WARM_UP) * (0.01 + 0.99 * math.cos(done * math.pi / 2) ** 2)
+            rate = (
+                plan.lr
+                * min(1, (progress.step + 1) / _WARM_UP)
+                * (0.01 + 0.99 * math.cos(done * math.pi / 2) ** 2)
+            )
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = rate
             loss = task.loss(network, maker.make(plan.batch), generator)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(task.trained(network).parameters(), _CLIP)
             for optimiser in optimisers:
                 optimiser.step()
@@ -179,8 +183,8 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: asked
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for caught, handler in handlers.items():
+            signal.signal(caught, handler)
 
 
 def _save(

@@ -98,7 +98,15 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     network, task = _make(config, device)
     plan = Plan(config.budget, config.steps, config.batch, config.lr)
     train_loop(
-        network, task, maker, held_out, plan, config.out, seed=config.seed, resume=config.resume, report=report
+        network,
+        task,
+        maker,
+        held_out,
+        plan,
+        config.out,
+        seed=config.seed,
+        resume=config.resume,
+        report=report,
     )
     sheet = task.sheet(network, held_out.part(0, 8))
     iio.imwrite(config.out / "samples.png", (sheet.permute(1, 2, 0) * 255).byte().cpu().numpy())

@@ -301,7 +301,9 @@ def test_any_photo_makes_the_round_trip(
 
 def in_format(suffix: str) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pattern(64, 64)).save(file, {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:].upper()))
+    Image.fromarray(pattern(64, 64)).save(
+        file, {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:].upper())
+    )
     return file.getvalue()
 
 

@@ -45,7 +45,9 @@ def test_png_is_scaled_to_its_peak(tmp_path: Path) -> None:
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(height=st.integers(1, 40), width=st.integers(1, 40), border=st.integers(0, 40), seed=st.integers(0, 99))
+@given(
+    height=st.integers(1, 40), width=st.integers(1, 40), border=st.integers(0, 40), seed=st.integers(0, 99)
+)
 def test_any_small_kernel_is_centred_and_keeps_its_shape(
     tmp_path: Path, height: int, width: int, border: int, seed: int
 ) -> None:
@@ -104,13 +106,13 @@ def test_what_is_no_kernel_is_refused(tmp_path: Path, array: np.ndarray, words: 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "k.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(KdError, match="no .npy array"):
+    with pytest.raises(KdError, match=r"no \.npy array"):
         read_psf(path)
 
 
 def test_text_named_npy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "k.npy").write_text("no array")
-    with pytest.raises(KdError, match="no .npy array"):
+    with pytest.raises(KdError, match=r"no \.npy array"):
         read_psf(tmp_path / "k.npy")
 
 

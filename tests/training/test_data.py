@@ -1,0 +1,94 @@
+"""Training pairs: they obey the blur model, and every random choice can be repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kdcli.blur.convolve import convolve
+from kdcli.training.data import PairMaker, load_photos, split_photos
+
+CPU = torch.device("cpu")
+
+
+def maker(photos: Path, **settings: Any) -> PairMaker:
+    given: dict[str, Any] = {"pool": 8, "colour": True, "size": 128, "seed": 0, "device": CPU, **settings}
+    return PairMaker(load_photos(photos), **given)
+
+
+def test_photos_come_in_order_and_small_ones_are_left_out(photos: Path) -> None:
+    found = load_photos(photos)
+    assert [p.shape for p in found] == [(256, 272, 3)] * 3
+    assert found[0].dtype == np.uint8
+    assert not np.array_equal(found[0], found[1])
+
+
+def test_photos_are_either_trained_on_or_held_out() -> None:
+    photos = [np.array([i]) for i in range(100)]
+    train, held = split_photos(photos)
+    assert [int(p[0]) for p in held] == [0, 27, 54, 81]
+    assert sorted(int(p[0]) for p in train + held) == list(range(100))
+    train, held = split_photos(photos[:3])
+    assert [int(p[0]) for p in train + held] == [0, 1, 2]
+    assert len(split_photos([np.zeros(1)] * 5000)[1]) == 48
+    assert [len(part) for part in split_photos(photos[:1])] == [1, 1]
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_clean_pairs_are_the_benchmarks(photos: Path, colour: bool) -> None:
+    batch = maker(photos, colour=colour, clean=True, size=256, family="motion").make(3)
+    assert batch.sharp.shape == batch.blurred.shape == (3, 3 if colour else 1, 256, 256)
+    wanted = convolve(batch.sharp, batch.kernel, "reflect")
+    assert (wanted - batch.blurred).abs().max() < 0.51 / 255
+    assert batch.noise_level.tolist() == [0, 0, 0]
+
+
+def test_pairs_with_real_surroundings_and_turned_kernels_obey_the_model(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = maker(photos)
+    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0]])
+    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(4, count)))
+    batch = pairs.make(6)
+    torch.testing.assert_close(batch.kernel.sum((1, 2, 3)), torch.ones(6))
+    inner = convolve(batch.sharp, batch.kernel, "valid")
+    assert (inner - batch.blurred[..., 31:-32, 31:-32]).abs().max() < 0.51 / 255
+    mirrored = convolve(batch.sharp, batch.kernel, "reflect")
+    off = (mirrored - batch.blurred).abs().amax((1, 2, 3))
+    assert off.max() > 0.05  # beyond its edges the crop goes on, and is not its own mirror image
+
+
+def test_accidents_stay_in_range_and_the_noise_is_told(photos: Path) -> None:
+    batch = maker(photos).make(12)
+    for image in (batch.sharp, batch.blurred):
+        assert image.min() >= 0
+        assert image.max() <= 1
+    assert 0 < batch.noise_level.max() <= 0.02
+    assert batch.noise_level.min() == 0
+    levels = batch.blurred * 255
+    assert (levels - levels.round()).abs().max() < 1e-3
+
+
+def test_a_state_repeats_what_followed_it(photos: Path) -> None:
+    pairs = maker(photos)
+    pairs.make(2)
+    state = pairs.state()
+    first, other = pairs.make(2), pairs.make(2)
+    again = maker(photos)
+    again.restore(state)
+    second = again.make(2)
+    assert torch.equal(first.blurred, second.blurred)
+    assert torch.equal(first.kernel, second.kernel)
+    assert not torch.equal(first.blurred, other.blurred)
+
+
+def test_a_part_of_a_batch_is_of_all_its_fields(photos: Path) -> None:
+    batch = maker(photos).make(3)
+    part = batch.part(1, 3)
+    assert torch.equal(part.blurred, batch.blurred[1:])
+    assert torch.equal(part.noise_level, batch.noise_level[1:])
+    assert torch.equal(part.kernel, batch.kernel[1:])
