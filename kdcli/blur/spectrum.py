@@ -34,6 +34,7 @@ class SpectralLikelihood:
         columns = torch.fft.rfftfreq(self.size[1], device=g.device)[None]
         filtered = torch.sin(2 * torch.pi * rows).square() + torch.sin(2 * torch.pi * columns).square()
         self.band = ((filtered > _LOWEST) & (rows.abs() < _BAND) & (columns < _BAND)).float()
+        self.share = self.band * torch.where((columns > 0) & (columns < 0.5), 2.0, 1.0)  # of the whole plane
         self.shape = filtered / (laplacian_spectrum(self.size, g.device) + 1e-3)
         self.periodogram = torch.fft.rfft2(g).abs().square().sum(1, keepdim=True)
         # An exponential variable's lowest tenth ends at 0.105 of its mean: the floor under all frequencies.
@@ -55,7 +56,8 @@ class SpectralLikelihood:
     def loss(self, kernel: torch.Tensor) -> torch.Tensor:
         """L(k): (N,), lower is likelier; comparable between kernels of the same photo."""
         expected, _ = self.model(kernel)
-        return self._mean(expected.log() + self.periodogram / expected)[:, 0, 0, 0]
+        terms = expected.log() + self.periodogram / expected
+        return ((terms * self.share).sum((-2, -1)) / self.share.sum())[:, 0]
 
     def descent(self, kernel: torch.Tensor) -> torch.Tensor:
         """Minus the gradient of L at a kernel, the scale c held: (N, 1, K, K) up to a factor."""

@@ -105,7 +105,8 @@ def train(
     live = sys.stderr.isatty()
 
     def report(progress: Progress, scores: dict[str, float] | None) -> None:
-        line = f"step {progress.step}  {progress.seconds / 60:.1f} of {limit / 60:.0f} min  loss {progress.loss:.4f}"
+        minutes = f"{progress.seconds / 60:.1f} of {limit / 60:.0f} min"
+        line = f"step {progress.step}  {minutes}  loss {progress.loss:.4f}"
         if scores:
             words = "  ".join(f"{name} {score:.3f}" for name, score in scores.items())
             print(f"\r{line}  {words}", file=sys.stderr, flush=True)

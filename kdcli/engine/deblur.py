@@ -146,7 +146,7 @@ def deblur_image(
     photo = to_tensor(image, models.device)
     k = torch.from_numpy(found.kernel).to(models.device)[None, None]
     with timed(found.seconds, "restore"):
-        restored = restore(models.solver, photo, k, lambda f: say("restore", f))
+        restored = restore(models.solver, photo, k, kernel is not None, lambda f: say("restore", f))
     return Deblurred(
         to_array(restored, image),
         found.kernel,
@@ -182,7 +182,7 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _best(samples: torch.Tensor, guide: Guide, count: int) -> torch.Tensor:
-    """The sample of each patch with the lowest reblurring loss: (N, 1, 64, 64) from (N * count, 1, 64, 64)."""
+    """The sample of each patch with the lowest reblurring loss: (N, ...) of (N * count, 1, 64, 64)."""
     if count == 1:
         return samples
     with torch.no_grad():

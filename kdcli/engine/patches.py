@@ -32,7 +32,7 @@ def informative_patches(photo: torch.Tensor, count: int) -> torch.Tensor:
     if short:
         photo = pad_reflect(photo, (short + 1) // 2)
     measure = _measure(luminance(photo))
-    patches = []
+    patches: list[torch.Tensor] = []
     for _ in range(count):
         best = int(measure.argmax())
         row, column = divmod(best, measure.shape[1])

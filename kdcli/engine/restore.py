@@ -15,13 +15,18 @@ _BLEND = 32
 
 
 def restore(
-    solver: Solver, photo: torch.Tensor, kernel: torch.Tensor, progress: Callable[[float], None]
+    solver: Solver,
+    photo: torch.Tensor,
+    kernel: torch.Tensor,
+    exact: bool,
+    progress: Callable[[float], None],
 ) -> torch.Tensor:
     """Restore with one kernel.
 
     Args:
         photo: (1, 3, H, W) in [0, 1].
         kernel: (1, 1, 64, 64).
+        exact: whether the kernel is known rather than estimated.
 
     Returns:
         (1, 3, H, W) in [0, 1].
@@ -34,7 +39,7 @@ def restore(
             tile = photo[..., top:bottom, left:right]
             window = ramp(top, bottom, height, photo.device)[:, None] * ramp(left, right, width, photo.device)
             with torch.no_grad():
-                total[..., top:bottom, left:right] += solver(tile, kernel) * window
+                total[..., top:bottom, left:right] += solver(tile, kernel, exact) * window
             weights[..., top:bottom, left:right] += window
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
     return (total / weights).clamp(0, 1)

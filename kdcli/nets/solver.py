@@ -26,27 +26,32 @@ class Solver(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (80, 128, 192)):
         super().__init__()
-        self.head = nn.Conv2d(9 * _SHUFFLE**2, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(9 * _SHUFFLE**2 + 1, widths[0], 3, padding=1)
         self.body = UNet(widths, blocks=1)
         self.tail = nn.Conv2d(widths[0], 6 * _SHUFFLE**2, 3, padding=1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(
-        self, y: torch.Tensor, kernel: torch.Tensor, weight: torch.Tensor | None = None
+        self,
+        y: torch.Tensor,
+        kernel: torch.Tensor,
+        exact: torch.Tensor | bool = False,
+        weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Restore photos.
 
         Args:
             y: (N, 3, H, W) in [0, 1], any size of at least 16.
             kernel: (N, 1, 64, 64), sum 1.
+            exact: (N,) or one for all, whether the kernel is known rather than estimated.
             weight: (N, 1, H, W) or None, trust in each pixel; clipped highlights have none.
 
         Returns:
             (N, 3, H, W).
         """
         weak, strong = self.deconvolve(y, kernel, weight)
-        return self.refine(y, weak, strong)
+        return self.refine(y, weak, strong, exact)
 
     @staticmethod
     def deconvolve(
@@ -58,14 +63,20 @@ class Solver(nn.Module):
         weak = conjugate_gradients(y, kernel, strength=WEAK, steps=WEAK_STEPS, weight=weight, start=strong)
         return model.crop(weak), model.crop(strong)
 
-    def refine(self, y: torch.Tensor, weak: torch.Tensor, strong: torch.Tensor) -> torch.Tensor:
+    def refine(
+        self, y: torch.Tensor, weak: torch.Tensor, strong: torch.Tensor, exact: torch.Tensor | bool = False
+    ) -> torch.Tensor:
         """The learned prior: an image (N, 3, H, W) from the photo and its two restorations."""
         height, width = y.shape[-2:]
         images = torch.cat([y, weak.clamp(-0.5, 1.5), strong.clamp(-0.5, 1.5)], dim=1)
         images = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate")
-        x = F.pixel_unshuffle(images - 0.5, _SHUFFLE).contiguous(memory_format=torch.channels_last)
+        x = F.pixel_unshuffle(images - 0.5, _SHUFFLE)
+        known = torch.as_tensor(exact, dtype=y.dtype, device=y.device).expand(len(y))[:, None, None, None]
+        x = torch.cat([x, known.expand(-1, 1, *x.shape[-2:])], dim=1)
+        x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(y.device.type, torch.bfloat16):
             x = self.tail(self.body(self.head(x)))
         gate, correction = F.pixel_shuffle(x, _SHUFFLE).float().chunk(2, dim=1)
         gate, correction = gate[..., :height, :width], correction[..., :height, :width]
-        return strong + torch.tanh(gate) * (weak - strong) + correction
+        # An exact kernel deserves the weak prior, an estimated one the strong, until the gate says else.
+        return strong + (known + torch.tanh(gate)) * (weak - strong) + correction

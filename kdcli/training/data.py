@@ -17,7 +17,7 @@ from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import add_noise, jpeg, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE
-from kdcli.errors import UsageError
+from kdcli.errors import KdError, UsageError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 _MARGIN = KERNEL_SIZE // 2
@@ -54,11 +54,19 @@ def load_photos(folder: Path) -> list[np.ndarray]:
         raise UsageError(f"{folder} is no folder: --photos wants a folder of sharp photos")
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
     with ThreadPoolExecutor(4) as pool:
-        photos = list(pool.map(lambda p: iio.imread(p, plugin="pillow", mode="RGB"), files))
+        photos = list(pool.map(_load_photo, files))
     photos = [p for p in photos if min(p.shape[:2]) >= 256]
     if not photos:
         raise UsageError(f"{folder} holds no photo of at least 256x256 pixels")
     return photos
+
+
+def _load_photo(file: Path) -> np.ndarray:
+    try:
+        photo: np.ndarray = iio.imread(file, plugin="pillow", mode="RGB")
+    except (OSError, ValueError) as error:
+        raise KdError(f"{file} can't be read as a photo: take it out of the folder") from error
+    return photo
 
 
 def split_photos(photos: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

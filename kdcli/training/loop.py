@@ -77,11 +77,11 @@ def train_loop(
     seed: int = 0,
     resume: bool = False,
     report: Callable[[Progress, dict[str, float] | None], None],
-) -> nn.Module:
+) -> Progress:
     """Train until the budget or the steps are used up, or a signal asks to stop.
 
     Returns:
-        The network with its moving averages for weights.
+        Where the run ended; the network has its moving averages for weights.
 
     Raises:
         KdError: the loss is no longer finite.
@@ -133,7 +133,7 @@ def train_loop(
                 saved = time.monotonic()
         _save(out / CHECKPOINT, network, averages, optimisers, generator, maker, progress)
     averages.copy_to(task.trained(network))
-    return network
+    return progress
 
 
 class Averages:

@@ -18,7 +18,7 @@ from kdcli.training.data import PairMaker, load_photos, split_photos
 from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Plan, Progress, Task, train_loop
 from kdcli.training.solver import SolverTask
-from kdcli.weights.store import choose_device, load_state, save_weights
+from kdcli.weights.store import choose_device, fill, save_weights
 
 Network = Literal["kernel", "solver"]
 
@@ -97,7 +97,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     ).make(16 if colour else 48)
     network, task = _make(config, device)
     plan = Plan(config.budget, config.steps, config.batch, config.lr)
-    train_loop(
+    progress = train_loop(
         network,
         task,
         maker,
@@ -115,7 +115,8 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     metadata = {
         "architecture": f"{config.network}-1",
         "command": config.command,
-        "photos": f"{len(train_photos)} training photos",
+        "data": f"{len(train_photos)} photos of {config.photos.resolve().name}, {config.family} kernels",
+        "steps": str(progress.step),
         "commit": _commit(),
         "validation": ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
     }
@@ -132,11 +133,11 @@ def _make(config: TrainConfig, device: torch.device) -> tuple[KernelNet | Solver
         estimator = None
         if config.estimator is not None:
             estimator = KernelNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            estimator.load_state_dict(load_state(config.estimator))
+            fill(estimator, config.estimator)
             estimator.requires_grad_(False)
         network, task = Solver(), SolverTask(estimator)
     if config.init is not None:
-        network.load_state_dict(load_state(config.init))
+        fill(network, config.init)
     return network.to(device, memory_format=torch.channels_last), task  # type: ignore[call-overload]
 
 

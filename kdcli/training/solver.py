@@ -50,7 +50,8 @@ class SolverTask:
             kernel[:n] = self.estimated(batch.part(0, n))
         with torch.no_grad():
             weak, strong = network.deconvolve(batch.blurred, kernel)
-        restored = network.refine(batch.blurred, weak, strong)
+        exact = torch.arange(len(kernel), device=kernel.device) >= n
+        restored = network.refine(batch.blurred, weak, strong, exact)
         return _charbonnier(restored - batch.sharp) + 0.5 * sum(
             _charbonnier(torch.diff(restored, dim=d) - torch.diff(batch.sharp, dim=d)) for d in (-2, -1)
         )
@@ -58,15 +59,25 @@ class SolverTask:
     @torch.no_grad()
     def validate(self, network: Solver, batch: Batch) -> dict[str, float]:
         """PSNR with true and with estimated kernels, and of the blurred input, in dB."""
-        kernels = {"true": batch.kernel, "estimated": self.estimated(batch)}
-        scores = {f"psnr_{name}": psnr(network(batch.blurred, k), batch.sharp) for name, k in kernels.items()}
-        return {**scores, "psnr_input": psnr(batch.blurred, batch.sharp)}
+        estimated, true = (psnr(image, batch.sharp) for image in self._restored(network, batch))
+        return {
+            "psnr_estimated": estimated,
+            "psnr_true": true,
+            "psnr_input": psnr(batch.blurred, batch.sharp),
+        }
+
+    def _restored(self, network: Solver, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The photos restored with estimated and with true kernels."""
+        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
+        return (
+            network(batch.blurred, self.estimated(batch), known),
+            network(batch.blurred, batch.kernel, ~known),
+        )
 
     @torch.no_grad()
     def sheet(self, network: Solver, batch: Batch) -> torch.Tensor:
         """A picture (3, H, W): blurred, restored with estimated and with true kernels, sharp."""
-        rows = [batch.blurred, network(batch.blurred, self.estimated(batch))]
-        rows += [network(batch.blurred, batch.kernel), batch.sharp]
+        rows = [batch.blurred, *self._restored(network, batch), batch.sharp]
         return torch.cat([torch.cat(list(row.clamp(0, 1)), dim=-1) for row in rows], dim=-2)
 
 

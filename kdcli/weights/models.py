@@ -10,7 +10,7 @@ from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights.register import DEFAULT, WeightsFile, WeightsSet, locate, read_register, verify
-from kdcli.weights.store import choose_device, load_state
+from kdcli.weights.store import choose_device, fill
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,6 @@ def load_models(device: str = "auto", name: str = DEFAULT) -> Models:
 def _fill(network: torch.nn.Module, weights: WeightsSet, entry: WeightsFile, device: torch.device) -> None:
     path = locate(weights, entry)
     verify(path, entry)
-    network.load_state_dict(load_state(path))
+    fill(network, path)
     network.eval().requires_grad_(False)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

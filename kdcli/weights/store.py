@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
+import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from kdcli.errors import KdError, UsageError
@@ -19,6 +18,7 @@ def save_weights(network: torch.nn.Module, path: Path, metadata: dict[str, str])
     state = {n: w.detach().to("cpu", torch.bfloat16).contiguous() for n, w in network.state_dict().items()}
     temporary = path.with_name(f".{path.name}.tmp")
     save_file(state, temporary, metadata=metadata)
+    temporary.chmod(0o644)  # the library makes files that only their owner may read
     os.replace(temporary, path)
 
 
@@ -39,12 +39,31 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The words about a weights file's making."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    metadata: dict[str, str] = header.get("__metadata__", {})
+    """The words about a weights file's making.
+
+    Raises:
+        KdError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise KdError(f"{path} is damaged ({error}): fetch or install it again") from error
     return metadata
+
+
+def fill(network: torch.nn.Module, path: Path) -> None:
+    """Put a weights file into a network.
+
+    Raises:
+        UsageError: there is no such file, or it belongs to another network.
+        KdError: it is damaged.
+    """
+    state = load_state(path)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UsageError(f"{path} holds the weights of another network: name a file made for it") from error
 
 
 def choose_device(name: str) -> torch.device:
@@ -58,7 +77,12 @@ def choose_device(name: str) -> torch.device:
     if name.startswith("cuda"):
         if not torch.cuda.is_available():
             raise UsageError(f"--device {name}: this PyTorch finds no CUDA device; use --device cpu")
-        number = int(name.partition(":")[2] or 0)
+        number = int(name.partition(":")[2] or 0) if re.fullmatch(r"cuda(:\d+)?", name) else -1
+        if number < 0:
+            raise UsageError(f"--device {name}: use auto, cpu, cuda or cuda:N")
         if number >= torch.cuda.device_count():
             raise UsageError(f"--device {name}: there are only {torch.cuda.device_count()} CUDA devices")
-    return torch.device(name)
+        return torch.device(name)
+    if name == "cpu":
+        return torch.device(name)
+    raise UsageError(f"--device {name}: use auto, cpu, cuda or cuda:N")

@@ -1,0 +1,202 @@
+"""The engine on random networks: what must hold whatever the weights are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kdcli.blur.convolve import convolve, pad_reflect
+from kdcli.blur.families import sample
+from kdcli.blur.kernels import impulse, mnc
+from kdcli.engine.deblur import FLAT_WARNING, deblur_image, estimate_image_kernel
+from kdcli.engine.estimate import sample_kernels, turn, turn_back
+from kdcli.engine.fuse import fuse
+from kdcli.engine.guidance import Guide, refine
+from kdcli.engine.options import PRESETS, make_options
+from kdcli.engine.patches import PATCH, informative_patches, is_flat
+from kdcli.engine.restore import TILE, ramp, restore, spans
+from kdcli.errors import UsageError
+from kdcli.nets.estimator import KernelNet
+from kdcli.nets.schedule import make_schedule
+from kdcli.nets.solver import Solver
+from kdcli.weights import Models
+
+QUICK = replace(PRESETS["fast"], passes=1, flips=1, patches=1)
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    torch.manual_seed(0)
+    kernel = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
+    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "random")
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand((1, 3, 24, 30), generator=generator)
+    return torch.nn.functional.interpolate(coarse, size=(288, 360))[0].permute(1, 2, 0).numpy()
+
+
+def kernels(count: int) -> torch.Tensor:
+    return torch.from_numpy(sample("motion", count, np.random.default_rng(1)))[:, None]
+
+
+@pytest.mark.parametrize("which", range(8))
+def test_a_turned_photo_has_the_turned_kernel(which: int) -> None:
+    sharp = torch.rand((1, 1, 192, 192), generator=torch.Generator().manual_seed(1))
+    kernel = kernels(1)
+    kernel[..., 0, :] = kernel[..., 0] = 0
+    kernel /= kernel.sum()
+    turned_blur = turn(convolve(sharp, kernel), which)
+    turned_kernel = turn_back(kernel, {1: 3, 3: 1}.get(which, which))  # the inverse turn, turned back
+    again = convolve(turn(sharp, which), turned_kernel)
+    torch.testing.assert_close(
+        again[..., 40:-40, 40:-40], turned_blur[..., 40:-40, 40:-40], atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(turn_back(turned_kernel, which), kernel, atol=1e-6, rtol=0)
+
+
+def test_the_best_patch_is_where_the_texture_is() -> None:
+    photo = torch.full((1, 3, 512, 768), 0.5)
+    photo[..., 256:, 512:] += 0.4 * (torch.rand((256, 256), generator=torch.Generator().manual_seed(2)) - 0.5)
+    patches = informative_patches(photo, 1)
+    assert patches.shape == (1, 3, PATCH, PATCH)
+    torch.testing.assert_close(patches[0], photo[0, :, 256:, 512:])
+
+
+def test_a_small_photo_gives_a_whole_patch(photo: np.ndarray) -> None:
+    small = torch.from_numpy(photo).permute(2, 0, 1)[None, :, :40, :70]
+    assert informative_patches(small, 3).shape[1:] == (3, PATCH, PATCH)
+
+
+def test_flat_is_flat_and_texture_is_not(photo: np.ndarray) -> None:
+    assert is_flat(torch.zeros(1, 3, 300, 300))
+    assert not is_flat(torch.from_numpy(photo).permute(2, 0, 1)[None])
+
+
+def test_fusion_undoes_shifts_and_drops_the_odd_one_out() -> None:
+    one, odd = kernels(2)
+    found, agreement = fuse(torch.stack([one, one.roll((3, -2), (-2, -1)), one.roll(1, -1), odd]))
+    assert float(mnc(found[0, 0], one[0])) > 0.999
+    assert agreement < 1
+
+
+def test_tiles_cover_every_pixel_with_weight() -> None:
+    for length in (17, TILE, TILE + 1, 1999):
+        total = torch.zeros(length)
+        for first, last in spans(length):
+            assert 0 <= first < last <= length
+            total[first:last] += ramp(first, last, length, torch.device("cpu"))
+        assert float(total.min()) > 0.4
+
+
+def test_tiled_restoration_has_no_seams(models: Models) -> None:
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand((1, 3, 20, 40), generator=generator)
+    photo = torch.nn.functional.interpolate(coarse, size=(340, 680), mode="bicubic").clamp(0, 1)
+    blur = convolve(photo, kernels(1))
+    tiled = restore(models.solver, blur, kernels(1), False, lambda _: None)
+    with torch.no_grad():
+        whole = models.solver(blur, kernels(1)).clamp(0, 1)
+    assert tiled.shape == photo.shape
+    assert float((tiled - whole).abs().mean()) < 1 / 255
+
+
+def test_the_reblurring_loss_is_small_at_the_truth_and_differentiable(
+    models: Models, photo: np.ndarray
+) -> None:
+    sharp = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1)[None]
+    true, wrong = kernels(2).split(1)
+    guide = Guide(models.solver, convolve(sharp, true), samples=2)
+    with torch.no_grad():
+        at_truth, at_wrong = guide.loss(torch.cat([true, wrong])).tolist()
+    assert at_truth < at_wrong
+    assert torch.isfinite(guide.log_gradient(torch.zeros(2, 1, 64, 64))).all()
+
+
+def test_refinement_never_raises_the_loss(models: Models, photo: np.ndarray) -> None:
+    sharp = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1)[None]
+    guide = Guide(models.solver, convolve(sharp, kernels(1)))
+    start = torch.nn.functional.avg_pool2d(kernels(1), 5, 1, 2)
+    refined = refine(guide, start, replace(QUICK, refine_steps=4), lambda _: None)
+    with torch.no_grad():
+        assert float(guide.loss(refined)) < float(guide.loss(start))
+    assert float(refined.sum()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("ancestral", [False, True])
+@pytest.mark.parametrize("guidance", [0.0, 0.1])
+def test_samples_are_kernels_and_repeat_for_a_seed(
+    models: Models, photo: np.ndarray, ancestral: bool, guidance: float
+) -> None:
+    patches = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1)[None]
+    options = replace(QUICK, steps=3, samples=2, guidance=guidance, ancestral=ancestral)
+    guide = Guide(models.solver, patches, 2)
+
+    def draw(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        start = impulse()[None, None]
+        schedule = make_schedule("linear")
+        return sample_kernels(
+            models.kernel, patches, start, schedule, guide, options, generator, lambda _: None
+        )
+
+    found = draw(0)
+    assert found.shape == (2, 1, 64, 64)
+    assert float(found.min()) >= 0
+    torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1))
+    torch.testing.assert_close(draw(0), found, atol=0, rtol=0)
+    assert not torch.equal(draw(1), found)
+
+
+def test_a_flat_photo_comes_back_as_it_was(models: Models) -> None:
+    black = np.zeros((64, 80, 3), dtype=np.float32)
+    result = deblur_image(black, models, QUICK)
+    assert result.changed is False
+    assert result.warnings == [FLAT_WARNING]
+    np.testing.assert_array_equal(result.restored, black)
+
+
+@pytest.mark.parametrize("shape", [(40, 57, 3), (300, 299)])
+def test_any_size_colour_or_grey(models: Models, photo: np.ndarray, shape: tuple[int, ...]) -> None:
+    image = np.resize(photo[: shape[0], : shape[1]], (*shape[:2], 3))
+    image = image if len(shape) == 3 else image.mean(-1)
+    result = deblur_image(image, models, QUICK)
+    assert result.restored.shape == shape
+    assert result.restored.dtype == np.float32
+    assert result.changed
+    assert {"estimate", "restore"} <= set(result.seconds)
+
+
+def test_a_known_kernel_is_used_as_it_is(models: Models, photo: np.ndarray) -> None:
+    kernel = kernels(1)[0, 0].numpy()
+    blur = convolve(torch.from_numpy(photo).permute(2, 0, 1)[None], torch.from_numpy(kernel)[None, None])
+    blurred = blur[0].permute(1, 2, 0).numpy()
+    result = deblur_image(blurred, models, QUICK, kernel=kernel)
+    np.testing.assert_array_equal(result.kernel, kernel)
+    assert np.square(result.restored - photo).mean() < 0.5 * np.square(blurred - photo).mean()
+
+
+def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.ndarray) -> None:
+    first = estimate_image_kernel(photo, models, QUICK)
+    second = estimate_image_kernel(photo, models, QUICK)
+    np.testing.assert_array_equal(first.kernel, second.kernel)
+    assert first.patches == 1
+    assert first.kernel.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_wide_photos_are_mirrored_not_repeated() -> None:
+    row = torch.arange(5.0)[None, None, None].expand(1, 1, 3, 5)
+    assert pad_reflect(row, 2)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"samples": 65}, {"guidance": -1.0}, {"refine_steps": -1}, {"preset": "finest"}]
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        make_options(**wrong)  # type: ignore[arg-type]
