@@ -12,6 +12,8 @@ IEEE TIP 2013, state the model). Differentiable in y, k and the strength.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -114,16 +116,28 @@ def conjugate_gradients(
     inverse = 1 / (model.otf.abs().square() + prior + 1e-4)
     x = model.extend(y) if start is None else start
     seen = model.embed(y if model.square is None else model.square * y)
-    residual = model.filter(seen, model.otf.conj()) - model.normal(x, prior)
-    z = model.filter(residual, inverse)
+    right = model.filter(seen, model.otf.conj())
+    return solve(lambda u: model.normal(u, prior), right, x, lambda u: model.filter(u, inverse), steps)
+
+
+def solve(
+    apply: Callable[[torch.Tensor], torch.Tensor],
+    right: torch.Tensor,
+    x: torch.Tensor,
+    precondition: Callable[[torch.Tensor], torch.Tensor],
+    steps: int,
+) -> torch.Tensor:
+    """Preconditioned conjugate gradients for apply(x) = right, (N, C, H, W), a fixed number of steps."""
+    residual = right - apply(x)
+    z = precondition(residual)
     direction = z
     power = _dot(residual, z)
     for _ in range(steps):
-        image = model.normal(direction, prior)
+        image = apply(direction)
         rate = power / _dot(direction, image).clamp(min=1e-20)
         x = x + rate * direction
         residual = residual - rate * image
-        z = model.filter(residual, inverse)
+        z = precondition(residual)
         before, power = power, _dot(residual, z)
         direction = z + power / before.clamp(min=1e-20) * direction
     return x

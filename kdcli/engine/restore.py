@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
+from kdcli.blur.sparse import restore_exact
 from kdcli.nets.solver import Solver
 
 TILE = 512
@@ -26,7 +27,7 @@ def restore(
     Args:
         photo: (1, 3, H, W) in [0, 1].
         kernel: (1, 1, 64, 64).
-        exact: whether the kernel is known rather than estimated.
+        exact: whether the kernel is known rather than estimated; then no network is needed to bear it.
 
     Returns:
         (1, 3, H, W) in [0, 1].
@@ -39,7 +40,8 @@ def restore(
             tile = photo[..., top:bottom, left:right]
             window = ramp(top, bottom, height, photo.device)[:, None] * ramp(left, right, width, photo.device)
             with torch.no_grad():
-                total[..., top:bottom, left:right] += solver(tile, kernel, exact) * window
+                restored = restore_exact(tile, kernel) if exact else solver(tile, kernel)
+                total[..., top:bottom, left:right] += restored * window
             weights[..., top:bottom, left:right] += window
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
     return (total / weights).clamp(0, 1)
