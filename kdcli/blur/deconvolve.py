@@ -49,6 +49,7 @@ class UnknownBorder:
     """
 
     def __init__(self, kernel: torch.Tensor, size: tuple[int, int], weight: torch.Tensor | None = None):
+        self.kernel = kernel
         self.reach = kernel.shape[-1] // 2
         self.size = size
         self.canvas = (fast_size(size[0] + 2 * self.reach), fast_size(size[1] + 2 * self.reach))

@@ -1,6 +1,6 @@
 """Restoration with a kernel that is known exactly: sparse gradients, unknown border, any noise level.
 
-    x = argmin || crop(k * x) - y ||^2 + strength (|d_x x|^p + |d_y x|^p),   p = 0.8
+    x = argmin || crop(k * x) - y ||^2 + strength (|d_x x|^p + |d_y x|^p),   p = 0.5
 
 The hyper-Laplacian prior of photos (Levin et al., "Image and depth from a conventional camera with a
 coded aperture", 2007), by iteratively reweighted least squares: each round a weighted quadratic prior and
@@ -13,11 +13,11 @@ import torch
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
 
-_POWER = 0.8
+_POWER = 0.5
 _SOFTENING = 0.01  # gradients below it count as noise
-_ROUNDS, _STEPS = 4, 12
+_ROUNDS, _STEPS = 6, 24
 _ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
-_STRENGTH = 3e-5 / _ROUNDING**2  # chosen on held-out training photos: docs/experiments.md
+_STRENGTH = 4e-6 / _ROUNDING**2  # chosen on held-out training photos: docs/experiments.md
 
 
 def noise_level(y: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from kdcli.blur.kernels import centred, width
-from kdcli.engine.estimate import posterior_mean, sample_kernels
+from kdcli.engine.estimate import estimate_kernels, sample_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, refine
 from kdcli.engine.options import Options
@@ -88,7 +88,7 @@ def estimate_image_kernel(
     generator = torch.Generator().manual_seed(options.seed)
     with timed(seconds, "estimate"):
         patches = informative_patches(photo, options.patches)
-        kernels = posterior_mean(models.kernel, patches, options, lambda f: say("estimate", f))
+        kernels = estimate_kernels(models.kernel, patches, options, lambda f: say("estimate", f))
     if options.steps > 1:
         with timed(seconds, "sample"):
             guide = Guide(models.solver, patches, options.samples)

@@ -1,19 +1,20 @@
-"""Blur kernels of patches: the posterior mean by repeated passes, or samples of the guided diffusion."""
+"""Blur kernels of patches: network and likelihood in turns, or samples of the guided diffusion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
-from kdcli.blur.kernels import normalise
+from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
+from kdcli.blur.marginal import ascend
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
-from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance
+from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance, reduce_image
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import Schedule
 
-_COARSE_PASSES = 2
+COARSE_LEVEL, FINE_LEVEL = 0.15, 0.1  # what the kernels leave unexplained, in standard deviations
 _AT_ONCE = 16  # patches in a batch, which bounds the memory
 
 Progress = Callable[[float], None]
@@ -36,23 +37,43 @@ def turn_back(kernel: torch.Tensor, which: int) -> torch.Tensor:
     return normalise(back)
 
 
-def posterior_mean(
+@torch.no_grad()
+def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 3) -> Iterator[torch.Tensor]:
+    """Network and likelihood in turns: a pass knows what kernels look like, an ascent what the photo says.
+
+    The network's one-step prediction from pure noise is E[k | y, the kernel so far]; the ascent is on the
+    marginal likelihood p(y | k) (``kdcli.blur.marginal``). First at half the scale, then at the whole.
+
+    Args:
+        y: (N, 1, H, W) standardised luminance.
+        coarse, fine: turns at either scale.
+
+    Yields:
+        (N, 1, 64, 64): the kernels at the whole scale, after every pass and after every ascent.
+    """
+    half = reduce_image(y)
+    kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
+    for _ in range(coarse):
+        kernel = ascend(half, network.predict(half, kernel), level=COARSE_LEVEL)
+    kernel = expand_kernel(kernel)
+    for _ in range(fine):
+        kernel = network.predict(y, kernel)
+        yield kernel
+        kernel = ascend(y, kernel, level=FINE_LEVEL)
+        yield kernel
+
+
+def estimate_kernels(
     network: KernelNet, patches: torch.Tensor, options: Options, progress: Progress
 ) -> torch.Tensor:
-    """Kernels (N, 1, 64, 64) of patches (N, C, 256, 256): one-step predictions from pure noise.
-
-    The prediction at the last time is E[k | y], the best guess in the sense of squared error. It is
-    averaged over flips and turns of the patch, under which blur is as likely.
-    """
+    """Kernels (N, 1, 64, 64) of patches (N, C, 256, 256), averaged over so many flips and turns of each."""
     y = standardise(luminance(patches))
-    turned = torch.cat([turn(y, which) for which in range(options.flips)])
+    groups = torch.cat([turn(y, which) for which in range(options.flips)]).split(_AT_ONCE)
     kernels = []
-    groups = turned.split(_AT_ONCE)
     for number, group in enumerate(groups):
-        kernel = expand_kernel(network.predict_coarse(group, _COARSE_PASSES))
-        for index in range(options.passes):
-            kernel = network.predict(group, kernel)
-            progress((number + (index + 1) / options.passes) / len(groups))
+        kernel = group
+        for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):  # noqa: B007
+            progress((number + (index + 1) / (2 * options.fine)) / len(groups))
         kernels.append(kernel)
     parts = torch.cat(kernels).split(len(y))
     return normalise(sum(turn_back(k, which) for which, k in enumerate(parts)))  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ class Options:
         patches: the most 256x256 patches a kernel is estimated from.
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
-        passes: times the estimator re-reads the photo with its current kernel.
+        coarse, fine: turns of network and likelihood at half and at the whole scale.
         flips: average the estimate over this many of the 8 flips and turns of each patch.
         seed: of the random generator; the same seed, device and version give the same result.
     """
@@ -36,18 +36,17 @@ class Options:
     patches: int = 4
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
-    passes: int = 2
-    flips: int = 8
+    coarse: int = 3
+    fine: int = 3
+    flips: int = 1
     seed: int = 0
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, passes=1, flips=1),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", passes=3, patches=8),
-    "paper": Options(
-        preset="paper", steps=1000, guidance=0.1, refine_steps=200, patches=1, ancestral=True, flips=1
-    ),
+    "best": Options(preset="best", coarse=4, fine=4, flips=4, patches=8),
+    "paper": Options(preset="paper", steps=1000, guidance=0.1, refine_steps=200, patches=1, ancestral=True),
 }
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients
-from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
+from kdcli.blur.kernels import KERNEL_SIZE, normalise
 from kdcli.blur.spectrum import SpectralLikelihood
 from kdcli.nets.blocks import UNet, time_embedding
 from kdcli.nets.lagspace import (
@@ -23,6 +23,7 @@ from kdcli.nets.lagspace import (
     whitened_autocorrelation,
     without_centre,
 )
+from kdcli.nets.precision import mixed_precision
 from kdcli.nets.schedule import STEPS
 
 PAIRS = 2  # guesses of the sharp gradients
@@ -94,7 +95,7 @@ class KernelNet(nn.Module):
         lags = kernel.shape[-1]
         with torch.no_grad():
             images = [y, *(restore_for_estimation(y, kernel, s, n) for s, n in RESTORATIONS)]
-        with torch.autocast(y.device.type, torch.bfloat16):
+        with mixed_precision(y.device):
             guess = self.encoder(torch.cat(images, dim=1))
         window = taper((y.shape[-2], y.shape[-1]), lags // 2, y.device)
         g = gradients(y) * window
@@ -112,7 +113,7 @@ class KernelNet(nn.Module):
 
     def denoise(self, k_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """k_0, (N, 1, K, K) in diffusion units, from k_t and integer times (N,)."""
-        with torch.autocast(k_t.device.type, torch.bfloat16):
+        with mixed_precision(k_t.device):
             k0: torch.Tensor = self.denoiser(k_t, t, condition)
             return k0
 
@@ -135,14 +136,6 @@ class KernelNet(nn.Module):
         t = torch.full((n,), STEPS - 1, device=y.device)
         condition, _ = self.encode(y, kernel)
         return from_units(self.denoise(noise.expand(n, -1, -1, -1), t, condition))
-
-    @torch.no_grad()
-    def predict_coarse(self, y: torch.Tensor, passes: int) -> torch.Tensor:
-        """So many passes at half the scale from nothing: (N, 1, 32, 32) from whole luminance (N, 1, H, W)."""
-        kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
-        for _ in range(passes):
-            kernel = self.predict(reduce_image(y), kernel)
-        return kernel
 
 
 def restore_for_estimation(

@@ -15,6 +15,7 @@ from torch import nn
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients
 from kdcli.nets.blocks import UNet
+from kdcli.nets.precision import mixed_precision
 
 WEAK, STRONG = 3e-4, 1e-2  # gradient priors of the two restorations
 WEAK_STEPS, STRONG_STEPS = 20, 6
@@ -74,7 +75,7 @@ class Solver(nn.Module):
         known = torch.as_tensor(exact, dtype=y.dtype, device=y.device).expand(len(y))[:, None, None, None]
         x = torch.cat([x, known.expand(-1, 1, *x.shape[-2:])], dim=1)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(y.device.type, torch.bfloat16):
+        with mixed_precision(y.device):
             x = self.tail(self.body(self.head(x)))
         gate, correction = F.pixel_shuffle(x, _SHUFFLE).float().chunk(2, dim=1)
         gate, correction = gate[..., :height, :width], correction[..., :height, :width]

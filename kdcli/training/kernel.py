@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from kdcli.blur.kernels import impulse, mnc
+from kdcli.blur.marginal import ascend
+from kdcli.engine.estimate import COARSE_LEVEL, FINE_LEVEL, alternate
 from kdcli.nets.estimator import (
     KernelNet,
     expand_kernel,
@@ -31,15 +33,16 @@ def prediction_loss(k0: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 class KernelTask:
-    """Trains a ``KernelNet``: passes at half the scale from nothing, then passes at the whole scale.
+    """Trains a ``KernelNet`` as it is used: passes at half, then at the whole scale, ascents in between.
 
     Args:
-        coarse, fine: passes at either scale for every batch; every one of them learns.
+        coarse, fine: passes at either scale for every batch; every one of them learns. The fine ones see
+            the first quarter of the batch only, since they cost four times as much.
     """
 
     measure = "mnc"
 
-    def __init__(self, coarse: int = 2, fine: int = 1):
+    def __init__(self, coarse: int = 2, fine: int = 2):
         self.coarse, self.fine = coarse, fine
         self.schedule = make_schedule("cosine")
 
@@ -53,15 +56,19 @@ class KernelTask:
         sharp = luminance(batch.sharp) / (luminance(batch.blurred).std((-2, -1), keepdim=True) + 1e-6)
         half = (reduce_image(y), reduce_image(sharp), reduce_kernel(true))
         kernel = impulse(32).to(y.device).expand(len(y), 1, 32, 32)
-        total = torch.zeros((), device=y.device)
+        losses = []
         for _ in range(self.coarse):
             loss, kernel = self._pass(network, *half, kernel, generator)
-            total = total + loss
-        kernel = expand_kernel(kernel)
-        for _ in range(self.fine):
-            loss, kernel = self._pass(network, y, sharp, true, kernel, generator)
-            total = total + loss
-        return total / (self.coarse + self.fine)
+            kernel = ascend(half[0], kernel, level=COARSE_LEVEL, rounds=1)
+            losses.append(loss)
+        some = (len(y) + 3) // 4
+        kernel = expand_kernel(kernel[:some])
+        for index in range(self.fine):
+            if index > 0:
+                kernel = ascend(y[:some], kernel, level=FINE_LEVEL, rounds=1)
+            loss, kernel = self._pass(network, y[:some], sharp[:some], true[:some], kernel, generator)
+            losses.append(loss)
+        return torch.stack(losses).mean()
 
     def _pass(
         self,
@@ -86,25 +93,16 @@ class KernelTask:
         return loss, from_units(k0[:n].detach())
 
     @torch.no_grad()
-    def passes(self, network: KernelNet, batch: Batch) -> list[torch.Tensor]:
-        """The kernels (N, 1, 64, 64) after the coarse passes, after each of the fine ones, and one more."""
-        y = standardise(luminance(batch.blurred))
-        found = [expand_kernel(network.predict_coarse(y, self.coarse))]
-        for _ in range(self.fine + 1):
-            found.append(network.predict(y, found[-1]))
-        return found
-
-    @torch.no_grad()
     def validate(self, network: KernelNet, batch: Batch) -> dict[str, float]:
-        """MNC at the whole scale after the coarse passes and after each fine one."""
-        scores = [float(mnc(k[:, 0], batch.kernel[:, 0]).mean()) for k in self.passes(network, batch)]
-        names = ["mnc_coarse", *(f"mnc_fine{i + 1}" for i in range(len(scores) - 1))]
-        return {"mnc": scores[-1], **dict(zip(names, scores, strict=True))}
+        """MNC at the whole scale after every fine pass and after every ascent."""
+        found = list(alternate(network, standardise(luminance(batch.blurred))))
+        scores = [float(mnc(k[:, 0], batch.kernel[:, 0]).mean()) for k in found]
+        return {"mnc": scores[-1], **{f"mnc{i + 1}": score for i, score in enumerate(scores)}}
 
     @torch.no_grad()
     def sheet(self, network: KernelNet, batch: Batch) -> torch.Tensor:
-        """A picture (3, H, W): blurred photos, true kernels, and the kernels after each pass."""
-        kernels = [batch.kernel, *self.passes(network, batch)]
+        """A picture (3, H, W): blurred photos, true kernels, and the kernels on the way."""
+        kernels = [batch.kernel, *alternate(network, standardise(luminance(batch.blurred)))]
         size = batch.blurred.shape[-2:]
         shown = [F.interpolate(k / k.amax((-2, -1), keepdim=True), size=size) for k in kernels]
         rows = [batch.blurred.expand(-1, 3, -1, -1), *(k.expand(-1, 3, -1, -1) for k in shown)]

@@ -54,7 +54,7 @@ class Plan:
     steps: int
     batch: int
     lr: float
-    validate_every: int = 100
+    validate_every: int = 150
 
 
 @dataclass

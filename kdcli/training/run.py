@@ -94,7 +94,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     )
     held_out = PairMaker(
         held_photos, pool=64, family="motion", colour=colour, seed=2, device=device, clean=True
-    ).make(16 if colour else 48)
+    ).make(16 if colour else 24)
     network, task = _make(config, device)
     plan = Plan(config.budget, config.steps, config.batch, config.lr)
     progress = train_loop(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from kdcli.blur.kernels import best_shift, normalise, shift
-from kdcli.nets.estimator import KernelNet, expand_kernel, luminance
+from kdcli.engine.estimate import alternate
+from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.solver import Solver
 from kdcli.training.data import Batch
@@ -37,8 +38,7 @@ class SolverTask:
         """
         if self.estimator is None:
             return batch.kernel
-        y = standardise(luminance(batch.blurred))
-        kernel = self.estimator.predict(y, expand_kernel(self.estimator.predict_coarse(y, 2)))
+        *_, kernel = alternate(self.estimator, standardise(luminance(batch.blurred)), coarse=2, fine=1)
         rows, columns = best_shift(batch.kernel[:, 0], kernel[:, 0])
         return normalise(shift(kernel, rows.float(), columns.float()))
 

@@ -11,8 +11,9 @@ import torch
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc
+from kdcli.blur.marginal import ascend
 from kdcli.engine.deblur import FLAT_WARNING, deblur_image, estimate_image_kernel
-from kdcli.engine.estimate import sample_kernels, turn, turn_back
+from kdcli.engine.estimate import FINE_LEVEL, alternate, sample_kernels, turn, turn_back
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, refine
 from kdcli.engine.options import PRESETS, make_options
@@ -24,7 +25,7 @@ from kdcli.nets.schedule import make_schedule
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
-QUICK = replace(PRESETS["fast"], passes=1, flips=1, patches=1)
+QUICK = replace(PRESETS["fast"], coarse=1, fine=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,21 @@ def test_a_turned_photo_has_the_turned_kernel(which: int) -> None:
         again[..., 40:-40, 40:-40], turned_blur[..., 40:-40, 40:-40], atol=1e-5, rtol=0
     )
     torch.testing.assert_close(turn_back(turned_kernel, which), kernel, atol=1e-6, rtol=0)
+
+
+def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np.ndarray) -> None:
+    y = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1).mean(0)[None, None]
+    y = (y - y.mean()) / y.std()
+    found = list(alternate(models.kernel, y, coarse=1, fine=2))
+    assert len(found) == 4  # after every pass and every ascent
+    for kernel in found:
+        assert kernel.shape == (1, 1, 64, 64)
+        assert float(kernel.min()) >= 0
+        assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(found[1], ascend(y, found[0], level=FINE_LEVEL), rtol=0, atol=0)
+    torch.testing.assert_close(found[2], models.kernel.predict(y, found[1]), rtol=0, atol=0)
+    other = list(alternate(models.kernel, y, coarse=2, fine=1))
+    assert not torch.equal(found[0], other[0])  # the turns at half the scale count
 
 
 def test_the_best_patch_is_where_the_texture_is() -> None:

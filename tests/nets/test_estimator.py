@@ -122,13 +122,3 @@ def test_a_prediction_is_a_kernel_and_each_photos_own(net: KernelNet, photo: tor
     # bfloat16 may round differently in another batch.
     torch.testing.assert_close(alone, both[1:], rtol=0.05, atol=1e-4)
     torch.testing.assert_close(net.predict(photo, start), both, rtol=0, atol=0)
-
-
-def test_coarse_prediction_is_at_half_the_scale(net: KernelNet, photo: torch.Tensor) -> None:
-    wide = torch.cat([photo, photo], -1)[..., :96]
-    found = net.predict_coarse(wide, 2)
-    assert found.shape == (2, 1, 32, 32)
-    torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1))
-    half = reduce_image(wide)
-    first = net.predict(half, impulse(32).expand(2, 1, -1, -1))
-    torch.testing.assert_close(net.predict(half, first), found, rtol=0, atol=0)

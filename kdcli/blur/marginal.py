@@ -1,0 +1,136 @@
+"""Kernels by marginal likelihood: expectation maximisation over the sharp image's gradients.
+
+The gradients g of a blurred photo are those of the sharp one, f, blurred: g = crop(k * f) + n. To look for
+the pair (k, f) that explains g best ends at no blur; the kernel that is likeliest once f is integrated out
+does not (Levin et al., "Efficient marginal likelihood optimization in blind deconvolution", CVPR 2011).
+With sparse f, an L_p prior as a mixture of Gaussians, a round is
+
+    E:  f ~ N(mu, C):  (A_k' A_k + level^2 W) mu = A_k' g,  C = level^2 / diag(A_k' A_k + level^2 W)
+    M:  k = argmin E || crop(k * f) - g ||^2 = argmin || crop(k * mu) - g ||^2 + sum(C) |k|^2
+
+over k >= 0 of sum 1, where A_k is the unknown-border model of ``UnknownBorder`` and W = E[f^2]^(p/2 - 1).
+It is a local search, which sharpens kernels that are roughly right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from kdcli.blur.convolve import otf
+from kdcli.blur.deconvolve import UnknownBorder, solve
+
+_POWER = 0.5  # p of the prior
+_FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
+
+
+@torch.no_grad()
+def ascend(
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    *,
+    rounds: int = 2,
+    level: float = 0.1,
+    image_steps: int = 8,
+    kernel_steps: int = 5,
+) -> torch.Tensor:
+    """Make kernels likelier, given their photos.
+
+    Args:
+        y: (N, 1, H, W), the luminance, standardised.
+        kernel: (N, 1, K, K), sum 1, where to start.
+        rounds: of expectation and maximisation.
+        level: standard deviation of what the model can't explain, noise and the kernel's own error, in the
+            units of y.
+        image_steps: of conjugate gradients, in every E.
+        kernel_steps: of accelerated projected gradients, in every M.
+
+    Returns:
+        (N, 1, K, K), sum 1.
+    """
+    across = y[..., :-1, 1:] - y[..., :-1, :-1]
+    down = y[..., 1:, :-1] - y[..., :-1, :-1]
+    g = torch.cat([across, down], dim=1)
+    model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
+    prior = torch.full_like(g[:, :1, :1, :1], _FIRST_PRIOR)
+    mean, _ = _expect(model, g, model.extend(g), prior, level, 2 * image_steps)
+    variance = g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
+    for number in range(rounds):
+        model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
+        for _ in range(2 if number == 0 else 1):
+            energy = mean.square() + variance
+            sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (_POWER / 2) / energy
+            mean, variance = _expect(model, g, mean, level**2 * sparse, level, image_steps)
+        kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
+    return kernel
+
+
+def _expect(
+    model: UnknownBorder, g: torch.Tensor, start: torch.Tensor, prior: torch.Tensor, level: float, steps: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and variance of the sharp gradients on the canvas, (N, 2, H', W') each; prior is level^2 W."""
+    nothing = torch.zeros((), device=g.device)
+    inverse = 1 / (model.otf.abs().square() + prior.log().mean((1, 2, 3), keepdim=True).exp())
+    mean = solve(
+        lambda u: model.normal(u, nothing) + prior * u,
+        model.filter(model.embed(g), model.otf.conj()),
+        start,
+        lambda r: model.filter(r, inverse),
+        steps,
+    )
+    seen = model.embed(torch.ones_like(g[:, :1]))
+    squares = otf(model.kernel.square(), model.canvas).conj()
+    diagonal = model.filter(seen, squares).clamp(min=0)
+    return mean, level**2 / (diagonal + prior)
+
+
+def _maximise(
+    model: UnknownBorder,
+    g: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    kernel: torch.Tensor,
+    steps: int,
+) -> torch.Tensor:
+    """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009)."""
+    size = kernel.shape[-1]
+    spectrum = torch.fft.rfft2(mean)
+    spread = model.crop(variance).sum((1, 2, 3), keepdim=True)
+
+    def lags(correlation: torch.Tensor) -> torch.Tensor:
+        maps = torch.fft.irfft2(correlation.sum(1, keepdim=True), s=model.canvas)
+        return maps.roll((size // 2, size // 2), (-2, -1))[..., :size, :size]
+
+    def curvature(k: torch.Tensor) -> torch.Tensor:
+        seen = model.crop(torch.fft.irfft2(spectrum * otf(k, model.canvas), s=model.canvas))
+        return lags(torch.fft.rfft2(model.embed(seen)) * spectrum.conj()) + spread * k
+
+    right = lags(torch.fft.rfft2(model.embed(g)) * spectrum.conj())
+    step = 1 / largest_eigenvalue(curvature, kernel)
+    ahead, momentum = kernel, 1.0
+    for _ in range(steps):
+        before, kernel = kernel, onto_simplex(ahead - step * (curvature(ahead) - right))
+        after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        ahead = kernel + (momentum - 1) / after * (kernel - before)
+        momentum = after
+    return kernel
+
+
+def largest_eigenvalue(
+    apply: Callable[[torch.Tensor], torch.Tensor], like: torch.Tensor, steps: int = 5
+) -> torch.Tensor:
+    """Of a positive operator on (N, ...), by power iteration from white noise, a tenth added: (N, 1, ...)."""
+    v = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
+    dims = tuple(range(1, v.ndim))
+    for _ in range(steps):
+        v = apply(v / v.square().sum(dims, keepdim=True).sqrt().clamp(min=1e-20))
+    return 1.1 * v.square().sum(dims, keepdim=True).sqrt()
+
+
+def onto_simplex(k: torch.Tensor) -> torch.Tensor:
+    """The nearest kernels (N, 1, K, K) that are non-negative and sum to 1 (Held et al. 1974)."""
+    ordered = k.flatten(1).sort(1, descending=True).values
+    threshold = (ordered.cumsum(1) - 1) / torch.arange(1, ordered.shape[1] + 1, device=k.device)
+    last = (ordered > threshold).sum(1, keepdim=True) - 1
+    return (k - threshold.gather(1, last)[..., None, None]).clamp(min=0)

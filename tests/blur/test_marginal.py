@@ -1,0 +1,98 @@
+"""Kernels by marginal likelihood, on photos whose gradients are as sparse as the model says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kdcli.blur.convolve import convolve
+from kdcli.blur.families import sample
+from kdcli.blur.kernels import impulse, mnc, normalise
+from kdcli.blur.marginal import ascend, largest_eigenvalue, onto_simplex
+
+
+def kernels(count: int) -> torch.Tensor:
+    """Motion kernels of 32x32 pixels, no wider than that."""
+    whole = torch.from_numpy(sample("motion", count, np.random.default_rng(3)))[:, None]
+    return normalise(F.avg_pool2d(whole, 2))
+
+
+def blocks(count: int) -> torch.Tensor:
+    """Photos (N, 1, 160, 160) of overlapping rectangles: few strong edges, nothing between."""
+    rng = np.random.default_rng(4)
+    photos = np.full((count, 1, 160, 160), 0.5, dtype=np.float32)
+    for photo in photos:
+        for _ in range(60):
+            top, left = rng.integers(0, 150, 2)
+            height, width = rng.integers(5, 40, 2)
+            photo[0, top : top + height, left : left + width] = rng.uniform()
+    return torch.from_numpy(photos)
+
+
+def standardised(sharp: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    y = convolve(sharp, kernel, "valid")
+    return (y - y.mean((-2, -1), keepdim=True)) / y.std((-2, -1), keepdim=True)
+
+
+def similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return mnc(a[:, 0], b[:, 0])
+
+
+def test_a_rough_kernel_becomes_likelier_and_truer() -> None:
+    true = kernels(4)
+    y = standardised(blocks(4), true)
+    ghosted = 0.6 * true + 0.4 * true.roll(1, 0)  # with another's kernel mixed in
+    before = similarity(ghosted, true)
+    once, again = (similarity(ascend(y, ghosted, rounds=n), true) for n in (1, 4))
+    assert (once > before + 0.003).all(), (before, once)
+    assert again.mean() > once.mean() > before.mean() + 0.015, (before, once, again)
+
+
+def test_the_true_kernel_is_not_left_for_no_blur() -> None:
+    true = kernels(4)
+    found = ascend(standardised(blocks(4), true), true, rounds=4)
+    assert (similarity(found, true) > 0.93).all()
+    nothing = impulse(32).expand_as(true)
+    assert (similarity(found, nothing) < similarity(true, nothing) + 0.1).all()
+
+
+def test_kernels_come_out_and_each_is_its_own() -> None:
+    true = kernels(2)
+    y = standardised(blocks(2), true)
+    found = ascend(y, true)
+    assert found.shape == true.shape
+    assert float(found.min()) >= 0
+    torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1), atol=1e-5, rtol=0)
+    alone = ascend(y[:1], true[:1])
+    torch.testing.assert_close(found[:1], alone, atol=1e-4, rtol=0)
+
+
+def test_a_photo_without_contrast_gives_no_nan() -> None:
+    found = ascend(torch.zeros(1, 1, 96, 96), kernels(1))
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_onto_simplex_is_the_nearest_point(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    k = 0.3 * torch.randn((2, 1, 4, 4), generator=generator, dtype=torch.float64)
+    nearest = onto_simplex(k)
+    assert float(nearest.min()) >= 0
+    torch.testing.assert_close(nearest.sum((-2, -1)), torch.ones(2, 1, dtype=torch.float64))
+    distance = (nearest - k).square().sum((1, 2, 3))
+    for _ in range(200):  # no other point of the simplex is nearer
+        other = torch.rand((2, 1, 4, 4), generator=generator, dtype=torch.float64)
+        other = nearest + 0.1 * (other / other.sum((-2, -1), keepdim=True) - nearest)
+        assert ((other - k).square().sum((1, 2, 3)) >= distance).all()
+
+
+def test_largest_eigenvalue() -> None:
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn((16, 16), generator=generator)
+    matrix = root @ root.T
+    found = largest_eigenvalue(
+        lambda v: (v.flatten(1) @ matrix).view_as(v), torch.zeros(1, 1, 4, 4), steps=200
+    )
+    assert float(found) == pytest.approx(1.1 * float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-3)
