@@ -38,14 +38,9 @@ def ssim(restored: Image, sharp: Image) -> float:
     return float(structural_similarity(sharp, np.clip(restored, 0, 1), data_range=1, channel_axis=axis))
 
 
-def psnr_aligned(restored: Image, sharp: Image) -> float:
-    """``psnr`` after ``align``."""
-    return psnr(*align(restored, sharp))
-
-
-def ssim_aligned(restored: Image, sharp: Image) -> float:
-    """``ssim`` after ``align``."""
-    return ssim(*align(restored, sharp))
+def squared_error(restored: Image, sharp: Image) -> float:
+    """Sum of squared differences. Levin's error ratio is that of two restorations, both aligned."""
+    return float(np.square(np.clip(restored, 0, 1) - sharp).sum())
 
 
 def mnc(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:

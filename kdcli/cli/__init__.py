@@ -12,7 +12,7 @@ import typer
 
 from kdcli._version import __version__
 from kdcli.cli import console
-from kdcli.cli.bench import bench
+from kdcli.cli.bench import bench_app
 from kdcli.cli.deblur import deblur
 from kdcli.cli.estimate_kernel import estimate_kernel
 from kdcli.cli.save_psf import SavePsfCommand
@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 app.command("deblur", cls=SavePsfCommand, epilog=EPILOG)(deblur)
 app.command("estimate-kernel", cls=SavePsfCommand, epilog=EPILOG)(estimate_kernel)
-app.command("bench", epilog=EPILOG)(bench)
+app.add_typer(bench_app, name="bench", epilog=EPILOG)
 app.command("synth", epilog=EPILOG)(synth)
 app.command("train", epilog=EPILOG)(train)
 

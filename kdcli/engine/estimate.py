@@ -14,7 +14,11 @@ from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import Schedule
 
-COARSE_LEVEL, FINE_LEVEL = 0.15, 0.1  # what the kernels leave unexplained, in standard deviations
+COARSE_LEVEL, FINE_LEVEL, LAST_LEVEL = (
+    0.15,
+    0.1,
+    0.03,
+)  # what the kernels leave unexplained, in standard deviations
 _AT_ONCE = 16  # patches in a batch, which bounds the memory
 
 Progress = Callable[[float], None]
@@ -49,7 +53,8 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
         coarse, fine: turns at either scale.
 
     Yields:
-        (N, 1, 64, 64): the kernels at the whole scale, after every pass and after every ascent.
+        (N, 1, 64, 64): the kernels at the whole scale, after every pass and every ascent; the last ascent
+        once more, trusting the kernel more.
     """
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
@@ -61,6 +66,7 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
         yield kernel
         kernel = ascend(y, kernel, level=FINE_LEVEL)
         yield kernel
+    yield ascend(y, kernel, level=LAST_LEVEL)
 
 
 def estimate_kernels(
@@ -73,7 +79,7 @@ def estimate_kernels(
     for number, group in enumerate(groups):
         kernel = group
         for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):  # noqa: B007
-            progress((number + (index + 1) / (2 * options.fine)) / len(groups))
+            progress((number + (index + 1) / (2 * options.fine + 1)) / len(groups))
         kernels.append(kernel)
     parts = torch.cat(kernels).split(len(y))
     return normalise(sum(turn_back(k, which) for which, k in enumerate(parts)))  # type: ignore[arg-type]

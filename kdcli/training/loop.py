@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 from kdcli.errors import KdError
+from kdcli.files.atomic import write_atomically
 from kdcli.training.data import Batch, PairMaker
 from kdcli.training.optimiser import make_optimisers
 
@@ -25,6 +27,7 @@ CHECKPOINT = "checkpoint.pt"
 _WARM_UP = 30  # steps
 _CLIP = 1.0
 _CHECKPOINT_EVERY = 180.0  # seconds
+_UNREADABLE = (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError)
 
 
 class Task(Protocol):
@@ -95,6 +98,7 @@ def train_loop(
     progress = Progress()
     if resume:
         _restore(out / CHECKPOINT, network, averages, optimisers, generator, maker, progress)
+        _forget_after(out / "log.jsonl", progress.step)
     before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
     with stop_on_signal() as stopped, (out / "log.jsonl").open("a") as log:
         while progress.step < plan.steps and progress.seconds < plan.budget and not stopped():
@@ -220,11 +224,39 @@ def _restore(
 ) -> None:
     if not path.is_file():
         raise KdError(f"there is no {path} to resume from: start without --resume")
-    state = torch.load(path, map_location=maker.device, weights_only=True)
-    network.load_state_dict(state["network"])
-    averages.values = state["averages"]
-    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
-    generator.set_state(state["generator"].cpu())
-    maker.restore(state["maker"])
-    vars(progress).update(state["progress"])
+    try:
+        state = torch.load(path, map_location=maker.device, weights_only=True)
+        network.load_state_dict(state["network"])
+        averages.values = state["averages"]
+        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        generator.set_state(state["generator"].cpu())
+        maker.restore(state["maker"])
+        vars(progress).update(state["progress"])
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        pickle.UnpicklingError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise KdError(
+            f"{path} is damaged, or of another network: start a new run in another folder"
+        ) from error
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Drop the log's lines of steps that a killed run took after its last checkpoint."""
+    if not log.is_file():
+        return
+    kept = [line for line in log.read_text().splitlines(keepends=True) if _step(line) <= step]
+    write_atomically(log, "".join(kept).encode(), overwrite=True)
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # cut short
+        return math.inf

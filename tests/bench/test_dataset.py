@@ -29,7 +29,10 @@ def test_pairs_are_colour_floats_with_their_kernels(folder: Path) -> None:
     dataset = load_dataset(folder)
     first, second = dataset
     assert len(dataset) == 2
-    assert (first.name, second.name) == ("000.png", "001.png")
+    assert (dataset.name, dataset.path, dataset.names) == (str(folder), folder, ("000.png", "001.png"))
+    assert (first.name, second.name) == dataset.names
+    assert first.kernel is not None
+    assert second.kernel is not None
     assert first.sharp.dtype == first.blurred.dtype == first.kernel.dtype == np.float32
     np.testing.assert_allclose(first.sharp, np.full((64, 80, 3), 0.2), rtol=1e-6)
     np.testing.assert_allclose(second.blurred[5, 5], [0.4, 0, 1], rtol=1e-6)
@@ -46,7 +49,7 @@ def test_a_missing_folder_is_named(folder: Path) -> None:
 def test_an_empty_folder_is_named(folder: Path) -> None:
     for path in (folder / "sharp").iterdir():
         path.unlink()
-    with pytest.raises(UsageError, match=r"sharp holds no \.png"):
+    with pytest.raises(UsageError, match="sharp holds no photo"):
         load_dataset(folder)
 
 
@@ -64,8 +67,25 @@ def test_kernels_that_are_missing_or_do_not_fit(folder: Path) -> None:
     (folder / "kernels.npy").write_bytes(b"no array")
     with pytest.raises(KdError, match=r"kernels\.npy is damaged"):
         load_dataset(folder)
+
+
+def test_pairs_without_kernels(folder: Path) -> None:
     (folder / "kernels.npy").unlink()
+    assert [pair.kernel for pair in load_dataset(folder)] == [None, None]
+    (folder / "synth.json").touch()  # kd made this set, kernels and all
     with pytest.raises(UsageError, match=r"has no kernels\.npy"):
+        load_dataset(folder)
+
+
+def test_pictures_may_be_of_any_kind_and_their_names_count(folder: Path) -> None:
+    (folder / "kernels.npy").unlink()
+    for part in ("sharp", "blurred"):
+        Image.new("RGB", (80, 64), 51).save(folder / part / "002.JPG")
+        (folder / part / "notes.txt").touch()
+    assert load_dataset(folder).names == ("000.png", "001.png", "002.JPG")
+    assert load_dataset(folder)[2].blurred.shape == (64, 80, 3)
+    (folder / "blurred" / "002.JPG").rename(folder / "blurred" / "002.png")
+    with pytest.raises(UsageError, match=r"has no blurred/002\.JPG"):
         load_dataset(folder)
 
 

@@ -65,7 +65,7 @@ def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np
     y = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1).mean(0)[None, None]
     y = (y - y.mean()) / y.std()
     found = list(alternate(models.kernel, y, coarse=1, fine=2))
-    assert len(found) == 4  # after every pass and every ascent
+    assert len(found) == 5  # after every pass and every ascent, and the last
     for kernel in found:
         assert kernel.shape == (1, 1, 64, 64)
         assert float(kernel.min()) >= 0

@@ -155,3 +155,28 @@ def test_half_the_scale_alone_can_be_trained(small: dict[str, Any]) -> None:
     network = KernelNet((8, 8, 8), (16, 16, 16))
     network.load_state_dict(load_state(path))
     assert "mnc1 " in read_metadata(path)["validation"]
+
+
+def test_a_damaged_checkpoint_is_one_clear_line(small: dict[str, Any]) -> None:
+    small["steps"] = 1
+    train(TrainConfig(network="solver", **small), silent)
+    (small["out"] / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(KdError, match="is damaged, or of another network"):
+        train(TrainConfig(network="solver", **small, resume=True), silent)
+
+
+def test_a_checkpoint_of_the_other_network_is_refused(small: dict[str, Any]) -> None:
+    small["steps"] = 1
+    train(TrainConfig(network="solver", **small), silent)
+    with pytest.raises(KdError, match="of another network"):
+        train(TrainConfig(network="kernel", **small, resume=True), silent)
+
+
+def test_steps_after_the_last_checkpoint_are_logged_once(small: dict[str, Any]) -> None:
+    small["network"] = "solver"
+    train(TrainConfig(**{**small, "steps": 1}), silent)
+    with (small["out"] / "log.jsonl").open("a") as file:
+        file.write('{"step": 2, "loss": 9}\n{"step": 3, "lo')  # killed here
+    train(TrainConfig(**small, resume=True), silent)
+    assert steps(small["out"]) == [1, 2]
+    assert log(small["out"])[1]["loss"] != 9
