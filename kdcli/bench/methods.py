@@ -52,7 +52,10 @@ class Answer:
 class Method(Protocol):
     """A way to restore a photo."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        ...
 
     def __call__(self, pair: Pair) -> Answer:
         """Restore; only methods that say so look at the true kernel, and none at the sharp image."""

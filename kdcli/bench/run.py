@@ -114,13 +114,14 @@ class Bench:
             return scores | {"mnc": measures.mnc(nothing, pair.kernel)}
         scores["mnc"] = measures.mnc(answer.kernel, pair.kernel)
         if answer.kernel is not pair.kernel:
-            scores |= self._judged(pair, answer.kernel, measures.squared_error(*aligned))
+            kernels = np.stack([answer.kernel, pair.kernel])
+            scores |= self._judged(pair, kernels, measures.squared_error(*aligned))
         return scores
 
-    def _judged(self, pair: Pair, kernel: NDArray[np.float32], error: float) -> Scores:
-        """How an estimated kernel and its photo compare with the true kernel under the same solver."""
+    def _judged(self, pair: Pair, kernels: NDArray[np.float32], error: float) -> Scores:
+        """How an estimated kernel and its photo's error compare with the true kernel's, same solver."""
         photo = to_tensor(pair.blurred, self.models.device)
-        both = torch.from_numpy(np.stack([kernel, pair.kernel])[:, None]).to(self.models.device)
+        both = torch.from_numpy(kernels[:, None]).to(self.models.device)
         solver = self.models.solver
         with torch.no_grad():
             guide = Guide(solver, informative_patches(photo, 1), samples=2)
