@@ -27,7 +27,7 @@ def test_one_run_gives_table_json_csv_and_page(tmp_path: Path, capsys: pytest.Ca
     assert result["count"] == len(result["images"]) == 2
     assert [m["method"] for m in result["methods"]] == ["identity", "wiener"]
     assert {d["measure"] for d in result["differences"]} >= {"psnr", "ssim"}
-    rows = list(csv.DictReader(files[1].open()))
+    rows = list(csv.DictReader(files[1].read_text().splitlines()))
     assert len(rows) == 4
     page = files[2].read_text()
     assert page.count("<article") == 2
