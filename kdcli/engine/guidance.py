@@ -13,6 +13,7 @@ from kdcli.nets.estimator import from_units
 from kdcli.nets.solver import Solver
 
 _SPARSITY = 1e-3  # weight of the l1 term of stage II, relative to the loss
+_SOFTENING = 1e-4  # of its square root: next to zero its slope would drown the loss's
 _FIRST_STEP = 0.1  # of stage II, in units of the kernel's peak
 _MARGIN = KERNEL_SIZE // 2
 
@@ -66,13 +67,14 @@ def refine(
 
     def objective(k: torch.Tensor) -> torch.Tensor:
         # The l1 norm of a kernel of sum 1 is constant: the sparsity is that of its square root.
-        return guide.loss(k).clamp(min=1e-12).log() + _SPARSITY * k.clamp(min=1e-8).sqrt().sum((1, 2, 3))
+        sparsity = (k + _SOFTENING).sqrt().sum((1, 2, 3))
+        return guide.loss(k).clamp(min=1e-12).log() + _SPARSITY * sparsity
 
     for number in range(options.refine_steps):
         progress((number + 1) / options.refine_steps)
         with torch.enable_grad():
             k = kernel.detach().requires_grad_(True)
-            now = objective(k)
+            now = objective(normalise(k))  # along the scale of k, which is fixed, the loss may slope too
             (gradient,) = torch.autograd.grad(now.sum(), k)
         scale = kernel.amax((-2, -1), keepdim=True) / gradient.abs().amax((-2, -1), keepdim=True).clamp(
             min=1e-12
