@@ -54,12 +54,19 @@ def ascend(
     g = torch.cat([across, down], dim=1)
     model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
     prior = torch.full_like(g[:, :1, :1, :1], _FIRST_PRIOR)
-    mean, _ = _expect(model, g, model.extend(g), prior, level, 2 * image_steps)
+    start = model.transform(model.extend(g))
+    mean = solve(
+        lambda u: model.normal(u) + prior * u,
+        model.adjoint(g),
+        start,
+        1 / (model.otf.abs().square() + prior),
+        2 * image_steps,
+    )
     variance = g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
     for number in range(rounds):
         model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
         for _ in range(2 if number == 0 else 1):
-            energy = mean.square() + variance
+            energy = model.image(mean).square() + variance
             sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (_POWER / 2) / energy
             mean, variance = _expect(model, g, mean, level**2 * sparse, level, image_steps)
         kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
@@ -69,19 +76,23 @@ def ascend(
 def _expect(
     model: UnknownBorder, g: torch.Tensor, start: torch.Tensor, prior: torch.Tensor, level: float, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and variance of the sharp gradients on the canvas, (N, 2, H', W') each; prior is level^2 W."""
-    nothing = torch.zeros((), device=g.device)
-    inverse = 1 / (model.otf.abs().square() + prior.log().mean((1, 2, 3), keepdim=True).exp())
+    """The spectrum of the mean of the sharp gradients, and their variance on the canvas.
+
+    Args:
+        start: the spectrum of a first mean.
+        prior: level^2 W.
+    """
+    average = prior.log().mean((1, 2, 3), keepdim=True).exp()
     mean = solve(
-        lambda u: model.normal(u, nothing) + prior * u,
-        model.filter(model.embed(g), model.otf.conj()),
+        lambda u: model.normal(u) + model.transform(prior * model.image(u)),
+        model.adjoint(g),
         start,
-        lambda r: model.filter(r, inverse),
+        1 / (model.otf.abs().square() + average),
         steps,
     )
-    seen = model.embed(torch.ones_like(g[:, :1]))
+    seen = model.transform(model.embed(torch.ones_like(g[:, :1])))
     squares = otf(model.kernel.square(), model.canvas).conj()
-    diagonal = model.filter(seen, squares).clamp(min=0)
+    diagonal = model.image(seen * squares).clamp(min=0)
     return mean, level**2 / (diagonal + prior)
 
 
@@ -93,21 +104,26 @@ def _maximise(
     kernel: torch.Tensor,
     steps: int,
 ) -> torch.Tensor:
-    """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009)."""
+    """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009).
+
+    Args:
+        mean: the spectrum of the mean of the sharp gradients.
+    """
     size = kernel.shape[-1]
-    spectrum = torch.fft.rfft2(mean)
     spread = model.crop(variance).sum((1, 2, 3), keepdim=True)
 
-    def lags(correlation: torch.Tensor) -> torch.Tensor:
-        maps = torch.fft.irfft2(correlation.sum(1, keepdim=True), s=model.canvas)
-        return maps.roll((size // 2, size // 2), (-2, -1))[..., :size, :size]
+    def lags(correlation: torch.Tensor, most: int = size) -> torch.Tensor:
+        maps = model.image(correlation.sum(1, keepdim=True))
+        return maps.roll((most // 2, most // 2), (-2, -1))[..., :most, :most]
 
     def curvature(k: torch.Tensor) -> torch.Tensor:
-        seen = model.crop(torch.fft.irfft2(spectrum * otf(k, model.canvas), s=model.canvas))
-        return lags(torch.fft.rfft2(model.embed(seen)) * spectrum.conj()) + spread * k
+        seen = model.crop(model.image(mean * otf(k, model.canvas)))
+        return lags(model.transform(model.embed(seen)) * mean.conj()) + spread * k
 
-    right = lags(torch.fft.rfft2(model.embed(g)) * spectrum.conj())
-    step = 1 / largest_eigenvalue(curvature, kernel)
+    right = lags(model.transform(model.embed(g)) * mean.conj())
+    # On the whole canvas the curvature is a convolution with the autocorrelation of the mean, and larger.
+    whole = otf(lags(mean.abs().square(), 2 * size), (2 * size, 2 * size))
+    step = 1 / (largest_eigenvalue(lambda k: _within(k, whole), kernel) + spread)
     ahead, momentum = kernel, 1.0
     for _ in range(steps):
         before, kernel = kernel, onto_simplex(ahead - step * (curvature(ahead) - right))
@@ -115,6 +131,13 @@ def _maximise(
         ahead = kernel + (momentum - 1) / after * (kernel - before)
         momentum = after
     return kernel
+
+
+def _within(kernel: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+    """A kernel (N, 1, K, K) filtered on a canvas of twice its size, the K x K window of the outcome."""
+    size = kernel.shape[-1]
+    spectrum = torch.fft.rfft2(kernel, s=(2 * size, 2 * size))
+    return torch.fft.irfft2(spectrum * transfer, s=(2 * size, 2 * size))[..., :size, :size]
 
 
 def largest_eigenvalue(

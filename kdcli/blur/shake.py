@@ -52,11 +52,11 @@ def shake_kernels(
     place = (place - place.mean(axis=1, keepdims=True)) * (target / spans)[:, None]
     kernels = np.empty((count, KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
     for kernel, path in zip(kernels, place, strict=True):
-        kernel[:] = centred(_splat(path))
+        kernel[:] = centred(splat(path))
     return kernels
 
 
-def _splat(path: np.ndarray) -> np.ndarray:
+def splat(path: np.ndarray) -> np.ndarray:
     """Collect the points of a path around (0, 0) on the canvas, each shared by its four pixels."""
     y, x = path.imag + KERNEL_SIZE / 2, path.real + KERNEL_SIZE / 2
     inside = (y >= 0) & (x >= 0) & (y < KERNEL_SIZE - 1) & (x < KERNEL_SIZE - 1)

@@ -44,21 +44,19 @@ def restore_exact(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
     strength = _STRENGTH * noise_level(y).square()
     x = conjugate_gradients(y, kernel, strength=10 * strength, steps=20)
-    right = model.filter(model.embed(y), model.otf.conj())
+    right = model.adjoint(y)
     laplacian = laplacian_spectrum(model.canvas, y.device)
-    nothing = torch.zeros((), device=y.device)
     for _ in range(_ROUNDS):
         weights = [strength * _weight(_difference(x, dim)) for dim in (-1, -2)]
 
         def apply(u: torch.Tensor, weights: list[torch.Tensor] = weights) -> torch.Tensor:
-            prior = sum(
-                _adjoint(w * _difference(u, dim), dim) for w, dim in zip(weights, (-1, -2), strict=True)
-            )
-            return model.normal(u, nothing) + prior
+            v = model.image(u)
+            prior = [_adjoint(w * _difference(v, dim), dim) for w, dim in zip(weights, (-1, -2), strict=True)]
+            return model.normal(u) + model.transform(prior[0] + prior[1])
 
         mean = sum(w.mean((-2, -1), keepdim=True) for w in weights) / 2
         inverse = 1 / (model.otf.abs().square() + mean * laplacian + 1e-4)
-        x = solve(apply, right, x, lambda r, inverse=inverse: model.filter(r, inverse), _STEPS)  # type: ignore[misc]
+        x = model.image(solve(apply, right, model.transform(x), inverse, _STEPS))
     return model.crop(x)
 
 
