@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -15,16 +16,27 @@ def check_input(path: Path) -> None:
     Raises:
         UsageError: it is missing, is a folder, or may not be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{path} is a folder: name one file in it")
-    if not path.exists():
-        raise UsageError(f"{path} does not exist: check its name and folder")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path} does not exist: check its name and folder") from error
+    except PermissionError as error:
+        raise UsageError(f"{path} may not be read: change the permissions of its folder") from error
+    except OSError as error:  # a name too long, links in a circle
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check its name and folder") from error
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path} may not be read: change its permissions")
 
 
 def check_output(
-    path: Path, suffixes: Collection[str], *, inputs: Iterable[Path] = (), overwrite: bool = False
+    path: Path,
+    suffixes: Collection[str],
+    *,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+    make_folder: bool = False,
 ) -> None:
     """Make sure that `path` can be written, without writing it.
 
@@ -33,6 +45,7 @@ def check_output(
         suffixes: the endings that name a format, lower case, each with its dot.
         inputs: files that must never be replaced, whatever `overwrite` says.
         overwrite: whether an existing file may be replaced.
+        make_folder: whether a missing folder will be made.
 
     Raises:
         UsageError: unknown format, missing or closed folder, or a file in the way.
@@ -41,13 +54,28 @@ def check_output(
         known = ", ".join(suffixes)
         raise UsageError(f"{path}: its ending names no format that kd can write: use one of {known}")
     folder = path.parent
-    if not folder.is_dir():
+    while make_folder and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.exists():
         raise UsageError(f"the folder {folder} does not exist: make it first")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: choose another name")
-    if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
-        raise UsageError(f"{path} is an input and would be lost: choose another output")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already: choose another name or add --overwrite")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file, so {path} cannot lie in it: name another folder")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    except OSError as error:  # a name too long, links in a circle
+        raise UsageError(f"{path} cannot be written ({error.strerror}): choose another name") from error
+    if mode is not None:
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{path} is a folder: choose another name")
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path} is no file but a pipe or device: choose another name")
+        if any(file.exists() and path.samefile(file) for file in inputs):
+            raise UsageError(f"{path} is an input and would be lost: choose another output")
+        if not overwrite:
+            raise UsageError(f"{path} exists already: choose another name or add --overwrite")
+    if path.is_symlink():
+        folder = path.resolve().parent  # a link is followed: what it leads to is written
     if not os.access(folder, os.W_OK):
         raise UsageError(f"the folder {folder} may not be written to: choose another")

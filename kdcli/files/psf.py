@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from kdcli.errors import KdError
 from kdcli.files.atomic import write_atomically
 from kdcli.files.paths import check_input, check_output
 from kdcli.files.photo import load
+from kdcli.files.read_bytes import read_bytes
 
 SIDE = 64
 """Kernels live on a canvas of this many pixels a side, their centre of mass at its pixel (32, 32)."""
 
 SUFFIXES = (".png", ".npy")
 
+_LARGEST_NPY = 1 << 24
 _NEGATIVE_TOLERANCE = 1e-3
 
 
@@ -58,12 +61,24 @@ def write_psf(path: Path, kernel: NDArray[Any], *, overwrite: bool = False) -> N
     write_atomically(path, file.getvalue(), overwrite=overwrite)
 
 
+def kernel_picture(kernel: NDArray[Any]) -> NDArray[np.uint8]:
+    """A kernel (k, k) as grey pixels to look at: the square root lifts the faint ends into sight."""
+    level = np.nan_to_num(np.asarray(kernel, np.float64)).clip(0)
+    grey: NDArray[np.uint8] = np.rint(255 * np.sqrt(level / max(level.max(), 1e-12))).astype(np.uint8)
+    return grey
+
+
 def _read_npy(path: Path) -> NDArray[Any]:
     check_input(path)
+    data = read_bytes(path, _LARGEST_NPY)
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise KdError(f"{path} is no .npy array ({error}): write it with numpy.save") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
+    # Of a damaged header NumPy lets out what its parser does, or tries to get the memory that it claims.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise KdError(f"{path} is no .npy array ({reason}): write it with numpy.save") from error
 
 
 def _read_picture(path: Path) -> NDArray[np.float32]:
@@ -77,7 +92,8 @@ def _read_picture(path: Path) -> NDArray[np.float32]:
 def _as_kernel(raw: NDArray[Any]) -> NDArray[np.float64]:
     if raw.ndim != 2 or raw.dtype.kind not in "buif":
         raise KdError(f"it is a {raw.dtype} array of shape {raw.shape}, not numbers in rows and columns")
-    kernel: NDArray[np.float64] = raw.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of NaN that signals; what comes of it is looked at next
+        kernel: NDArray[np.float64] = raw.astype(np.float64)
     if not np.isfinite(kernel).all():
         raise KdError("it holds NaN or infinite values")
     if kernel.size == 0 or kernel.max() <= 0:

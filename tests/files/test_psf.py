@@ -139,3 +139,18 @@ def test_a_missing_kernel_and_an_unknown_suffix_are_usage_errors(tmp_path: Path)
     with pytest.raises(UsageError, match="format"):
         write_psf(tmp_path / "k.tif", stroke())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "k.npy"
+    np.save(path, np.ones((64, 64)))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"(64, 64)", b"(9999999, 9999999)").replace(b" " * 10, b"", 1))
+    with pytest.raises(KdError, match=r"no \.npy array"):
+        read_psf(path)
+
+
+def test_a_file_too_large_for_a_kernel_is_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "k.npy", np.zeros((2000, 2000)))
+    with pytest.raises(KdError, match="what kd reads here has at most 16"):
+        read_psf(tmp_path / "k.npy")
