@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.paper.dwdn import DWDN
+from kdcli.nets.paper.unet import KernelUNet
 from kdcli.nets.solver import Solver
-from kdcli.weights.register import DEFAULT, WeightsFile, WeightsSet, locate, read_register, verify
+from kdcli.weights.architectures import find_architecture
+from kdcli.weights.locate import fetch, whose
+from kdcli.weights.register import DEFAULT
+from kdcli.weights.source import find_weights
 from kdcli.weights.store import choose_device, fill
 
 
@@ -20,40 +25,37 @@ class Models:
     Attributes:
         kernel, solver: in evaluation mode on the device; their weights take no gradients.
         device: where they are.
-        name: of the set of weights.
+        name: of the set of weights; one from the Hub has its commit in its name.
     """
 
-    kernel: KernelNet
-    solver: Solver
+    kernel: KernelNet | KernelUNet
+    solver: Solver | DWDN
     device: torch.device
     name: str
 
 
-def load_models(device: str = "auto", name: str = DEFAULT) -> Models:
-    """Load a set of weights.
+def load_models(
+    device: str = "auto", name: str = DEFAULT, progress: Callable[[str, float], None] | None = None
+) -> Models:
+    """Load a set of weights. The bundled network stands in for one that the set has none of.
 
     Args:
         device: "auto", "cpu", "cuda" or "cuda:N".
-        name: a set in the register.
+        name: a set in the register; a folder or a .safetensors file; or hf://OWNER/REPO[@REVISION].
+        progress: called with a stage's name and the fraction of it that is done, where something has to be
+            downloaded.
 
     Raises:
-        UsageError: an unknown set, or a device that is not there.
-        KdError: a file that is missing or damaged.
+        UsageError: unknown weights, or a device that is not there.
+        KdError: a file that is missing, damaged or not what it was registered as, or that cannot be fetched.
     """
     place = choose_device(device)
-    register = read_register()
-    if name not in register:
-        raise UsageError(f"unknown weights {name!r}: choose one of {', '.join(register)}")
-    weights = register[name]
-    kernel, solver = KernelNet(), Solver()
-    _fill(kernel, weights, weights.kernel, place)
-    _fill(solver, weights, weights.solver, place)
-    return Models(kernel, solver, place, name)
-
-
-def _fill(network: torch.nn.Module, weights: WeightsSet, entry: WeightsFile, device: torch.device) -> None:
-    path = locate(weights, entry)
-    verify(path, entry)
-    fill(network, path)
-    network.eval().requires_grad_(False)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = find_weights(name)
+    networks = {}
+    for role in ("kernel", "solver"):
+        owner = whose(weights, role)
+        network = find_architecture(owner.files[role].architecture).build()
+        fill(network, fetch(owner, role, progress))
+        network.eval().requires_grad_(False)
+        networks[role] = network.to(place, memory_format=torch.channels_last)
+    return Models(networks["kernel"], networks["solver"], place, weights.name)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from kdcli.errors import KdError, UsageError
@@ -36,20 +36,6 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise KdError(f"{path} is damaged ({error}): fetch or install it again") from error
     return {name: tensor.float() for name, tensor in state.items()}
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The words about a weights file's making.
-
-    Raises:
-        KdError: the file is missing or damaged.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise KdError(f"{path} is damaged ({error}): fetch or install it again") from error
-    return metadata
 
 
 def fill(network: torch.nn.Module, path: Path) -> None:

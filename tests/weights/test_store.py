@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from kdcli.errors import KdError, UsageError
-from kdcli.weights.store import choose_device, load_state, read_metadata, save_weights
+from kdcli.weights.header import read_metadata
+from kdcli.weights.store import choose_device, load_state, save_weights
 
 
 @pytest.fixture

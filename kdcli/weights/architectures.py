@@ -1,0 +1,53 @@
+"""The one table of architectures: what a weights file is for, and which network it goes into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from kdcli.errors import KdError
+
+ROLES = ("kernel", "solver")
+"""What a set of weights is made of: a network that estimates kernels, and one that restores photos."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network whose weights other people may have.
+
+    Attributes:
+        role: "kernel" or "solver".
+        module, constructor: what builds it, without arguments; by name, so that nobody needs torch to read
+            a register.
+    """
+
+    role: str
+    module: str
+    constructor: str
+
+    def build(self) -> Any:
+        """The network, with untrained weights."""
+        return getattr(import_module(self.module), self.constructor)()
+
+
+# A change that makes older files unfit takes a new name; the old one stays for as long as it can be loaded.
+ARCHITECTURES = {
+    "kernel-1": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
+    "solver-2": Architecture("solver", "kdcli.nets.solver", "Solver"),
+    "kernel-diff-1": Architecture("kernel", "kdcli.nets.paper.unet", "KernelUNet"),
+    "dwdn-1": Architecture("solver", "kdcli.nets.paper.dwdn", "DWDN"),
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """The architecture of that name.
+
+    Raises:
+        KdError: there is none.
+    """
+    try:
+        return ARCHITECTURES[name]
+    except KeyError:
+        known = ", ".join(ARCHITECTURES)
+        raise KdError(f"weights for {name!r}, which this kd does not know ({known}): update kd") from None
