@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.hub import Hub
+
 
 def pattern(height: int = 24, width: int = 36, channels: int | None = 3) -> np.ndarray:
     """Smooth 8-bit pixels (H, W) or (H, W, C) whose eight orientations all differ."""
@@ -21,6 +24,17 @@ def pattern(height: int = 24, width: int = 36, channels: int | None = 3) -> np.n
     planes.append(np.where(x + y > height, 255.0, 60.0))
     stack = np.stack(planes, -1).astype(np.uint8)
     return stack[..., 0] if channels is None else stack[..., :channels]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ones_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the developer has set for kd must not change what is tested."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    for name in list(os.environ):
+        if name.startswith("KD_") and name not in ("KD_DATA", "KD_FUZZ"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -35,6 +49,14 @@ def photo_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A stand-in for the Hugging Face Hub."""
+    server = Hub(tmp_path)
+    yield server
+    server.close()
+
+
 @dataclass
 class FakeEngine:
     """Plays `kdcli.weights` and `kdcli.engine.deblur`: inverts the photo, and notes how it was called."""
@@ -44,17 +66,27 @@ class FakeEngine:
     changed: bool = True
     loss: float = 0.25
     failure: BaseException | None = None
+    weights: list[str] = field(default_factory=list)
 
-    def load_models(self, device: str = "auto", name: str = "default") -> Any:
+    def load_models(self, device: str = "auto", name: str = "default", progress: Any = None) -> Any:
         self.calls.append({"load": device})
+        self.weights.append(name)
         return SimpleNamespace(device="cpu", name="fake-1")
 
     def deblur_image(
-        self, image: Any, models: Any, options: Any, *, kernel: Any = None, progress: Any = None
+        self,
+        image: Any,
+        models: Any,
+        options: Any,
+        *,
+        kernel: Any = None,
+        window: Any = None,
+        progress: Any = None,
     ) -> Any:
         result = self.estimate_image_kernel(image, models, options, progress=progress)
         self.calls[-1]["kernel"] = kernel
-        result.restored = 1 - image if self.changed else image.copy()
+        part = image if window is None else image[window]
+        result.restored = 1 - part if self.changed else part.copy()
         result.changed = self.changed
         del result.found
         if kernel is not None:
@@ -74,6 +106,7 @@ class FakeEngine:
             kernel=kernel,
             kernel_width=5,
             reblur_loss=self.loss,
+            confidence=0.8,
             seconds={"estimate": 0.5},
             patches=1,
             warnings=list(self.warnings),
@@ -90,5 +123,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     deblur.deblur_image = fake.deblur_image  # type: ignore[attr-defined]
     deblur.estimate_image_kernel = fake.estimate_image_kernel  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kdcli.weights", weights)
+    preview = ModuleType("kdcli.engine.preview")
+    preview.preview_window = lambda image: (slice(2, 20), slice(3, 33))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kdcli.engine.deblur", deblur)
+    monkeypatch.setitem(sys.modules, "kdcli.engine.preview", preview)
     return fake

@@ -10,14 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from kdcli.engine.options import PRESETS
+from kdcli.cli.optional_values import given
+from kdcli.engine import options
 from kdcli.errors import UsageError
 
 _ENGINE = "How the kernel is found"
 
 Input = Annotated[
     Path,
-    typer.Argument(metavar="IN", help="The blurred photo: JPEG, PNG, TIFF, WebP or BMP.", show_default=False),
+    typer.Argument(metavar="IN", help="The blurred photo.", show_default=False),
 ]
 SavePsf = Annotated[
     str | None,
@@ -25,13 +26,15 @@ SavePsf = Annotated[
         "--save-psf",
         metavar="[FILE]",
         help="Write the blur kernel too: to FILE (.png for eyes, .npy for programs), or without FILE to "
-        "<stem>.psf.png in the current folder. The next word is taken as FILE if IN is given elsewhere.",
+        "<stem>.psf.png in the current folder, or beside the outputs where they go to a folder. The next "
+        "word is taken as FILE if IN is given elsewhere.",
         show_default=False,
+        callback=given,
     ),
 ]
 Preset = Annotated[
-    str,
-    typer.Option(metavar="|".join(PRESETS), help="How much work to spend.", rich_help_panel=_ENGINE),
+    options.Preset,
+    typer.Option(metavar="|".join(options.PRESETS), help="How much work to spend.", rich_help_panel=_ENGINE),
 ]
 Steps = Annotated[
     int | None,
@@ -57,10 +60,37 @@ RefineSteps = Annotated[
     int | None,
     typer.Option(help="Refinement steps afterwards.", rich_help_panel=_ENGINE, show_default="the preset's"),
 ]
+WEIGHTS = "NAME|PATH|hf://OWNER/REPO[@REVISION]"
+DEFAULT_WEIGHTS = "default"
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar=WEIGHTS,
+        help="The networks: a name (kd weights list), a folder or .safetensors file, or the Hub's.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed gives the same result.", min=0)]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where to compute.")]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        help="Of JPEG and WebP.",
+        show_default="that of IN from JPEG to JPEG, and else 95",
+    ),
+]
+MaxPixels = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MILLIONS",
+        help="Refuse larger photos before they are unpacked: a few bytes can claim to be any size.",
+        show_default="250",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; IN never is.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, a line a photo.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -72,6 +102,21 @@ def check_device(device: str) -> None:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device {device}: use auto, cpu, cuda or cuda:N")
+
+
+def to_pixels(millions: float | None) -> int:
+    """The value of `--max-pixels` as a number of pixels.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from kdcli.files.decoded import MAX_PIXELS
+
+    if millions is None:
+        return MAX_PIXELS
+    if not 0 < millions <= 1e6:
+        raise UsageError(f"--max-pixels {millions:g}: use a number of millions above 0, at most 1000000")
+    return round(millions * 1e6)
 
 
 def to_json(report: dict[str, Any]) -> str:

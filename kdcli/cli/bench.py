@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kdcli.cli import arguments as args
+from kdcli.cli.bench_compare import compare
+from kdcli.cli.commands import Commands
 from kdcli.cli.console import Reporter
 from kdcli.engine.options import make_options
 from kdcli.errors import KdError, UsageError
 
 if TYPE_CHECKING:
+    from kdcli.bench.bench import BenchConfig
     from kdcli.bench.dataset import Dataset
-    from kdcli.bench.run import BenchConfig
 
 _FILES = "What is written"
 _DATA = "What is measured on"
 
-bench_app = typer.Typer(invoke_without_command=True, subcommand_metavar="[compare A.json B.json]")
+bench_app = Commands(invoke_without_command=True, subcommand_metavar="[compare A.json B.json]")
+bench_app.command("compare")(compare)
+
+
+def _data(help: str, **settings: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=_DATA, **settings)
+
+
+def _file(flag: str, help: str) -> Any:
+    return typer.Option(flag, metavar="FILE", help=help, show_default=False, rich_help_panel=_FILES)
 
 
 @bench_app.callback()
@@ -29,81 +43,72 @@ def bench(
     context: typer.Context,
     dataset: Annotated[
         str | None,
-        typer.Option(
+        _data(
+            "bsd100, levin, kohler, realblur-j, demo, or a folder with sharp/ and blurred/.",
             metavar="NAME|FOLDER",
-            help="bsd100, levin, kohler, realblur-j, demo, or a folder with sharp/ and blurred/.",
             show_default=False,
-            rich_help_panel=_DATA,
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="KD_DATA", help="Where the named sets lie.", show_default=False, rich_help_panel=_DATA
-        ),
+        Path | None, _data("Where the named sets lie.", envvar="KD_DATA", show_default=False)
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Only the first so many.", show_default="all", rich_help_panel=_DATA),
-    ] = None,
+    limit: Annotated[int | None, _data("Only the first so many.", min=1, show_default="all")] = None,
     noise: Annotated[
-        float, typer.Option(min=0, max=1, help="Noise to add, white being 1.", rich_help_panel=_DATA)
+        float,
+        _data("Standard deviation of white Gaussian noise; black is 0, white 1.", min=0, max=1),
     ] = 0.0,
     jpeg: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=100, help="JPEG quality to save with.", show_default="none", rich_help_panel=_DATA
-        ),
+        _data("Then save the blurred photos as JPEG of this quality.", min=1, max=100, show_default="none"),
     ] = None,
     kernels: Annotated[
         str | None,
-        typer.Option(
-            help="Blur the sharp photos anew: motion, shake, mixed, ...",
-            show_default="the set's own",
-            rich_help_panel=_DATA,
-        ),
+        _data("Blur the sharp photos anew: motion, shake, mixed, ...", show_default="the set's own"),
     ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
+            "--method",
             metavar="METHOD",
             help="kd, kd:unguided, kd:unrefined, kd:PRESET, oracle (true kernel), wiener (true kernel), "
             "identity (the blurred photo), or 'cmd:PROGRAM {input} {output} [{kernel}]'. Give it several "
-            "times to compare with the first.",
+            "times to compare them.",
             show_default="kd",
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None,
+    measure: Annotated[
+        list[str] | None,
         typer.Option(
-            "--json", metavar="FILE", help="Every measure.", show_default=False, rich_help_panel=_FILES
-        ),
-    ] = None,
-    csv_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv", metavar="FILE", help="A row an image.", show_default=False, rich_help_panel=_FILES
-        ),
-    ] = None,
-    report_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            help="A page with pictures (.html).",
+            metavar="lpips|fid",
+            help="Measure that too, of 8-bit pictures. Needs pip install 'kdcli\\[bench]', and fetches the "
+            "measure's own network once. FID is of a method's pictures together.",
             show_default=False,
-            rich_help_panel=_FILES,
         ),
     ] = None,
+    json_file: Annotated[Path | None, _file("--json", "Every measure.")] = None,
+    csv_file: Annotated[Path | None, _file("--csv", "A row an image.")] = None,
+    report_file: Annotated[Path | None, _file("--report", "A page with pictures (.html).")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.", rich_help_panel=_FILES)
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=_FILES)
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
+    residuals: Annotated[
+        bool,
+        typer.Option(
+            "--residuals",
+            help="Measure the residual at every step or turn, for --json and --report; takes time. "
+            "Guided steps do so anyway.",
+        ),
+    ] = False,
     preset: args.Preset = "balanced",
     steps: args.Steps = None,
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
+    weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
     seed: args.Seed = 0,
     quiet: args.Quiet = False,
@@ -117,6 +122,7 @@ def bench(
     options = make_options(
         preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
     )
+    options = replace(options, residuals=residuals)
     methods = tuple(method or ["kd"])
     if len(set(methods)) < len(methods):
         raise UsageError("a --method is named twice: name each once")
@@ -124,20 +130,27 @@ def bench(
     for file in outputs:
         if not file.parent.is_dir():
             raise UsageError(f"the folder {file.parent} does not exist: make it first")
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists already: choose another name or add --overwrite")
     if resume and not outputs:
         raise UsageError("--resume needs the --json, --csv or --report of the interrupted run")
 
+    from kdcli.bench.bench import BenchConfig
     from kdcli.bench.datasets import open_dataset
-    from kdcli.bench.run import BenchConfig
 
     pairs = open_dataset(dataset, data_dir=data_dir, noise=noise, jpeg=jpeg, kernels=kernels, seed=seed)
     state = outputs[0].with_name(outputs[0].name + ".partial") if outputs else None
-    gallery = state.with_suffix(".pictures") if state and report_file else None
-    config = BenchConfig(methods, options, limit, device, jobs, gallery)
-    result = _run(pairs, config, state, resume, quiet)
-    _write(result, json_file, csv_file)
-    if report_file is not None and gallery is not None:
-        _report(result, pairs, methods, gallery, report_file)
+    with ExitStack() as stack:
+        gallery = None
+        if state and (report_file or measure):
+            gallery = state.with_suffix(".pictures")
+        elif measure:
+            gallery = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kd-bench-")))
+        config = BenchConfig(methods, options, limit, device, jobs, gallery, weights, tuple(measure or ()))
+        result = _run(pairs, config, state, resume, quiet)
+        _write(result, pairs, config, json_file, csv_file, report_file)
+        if gallery is not None:
+            shutil.rmtree(gallery, ignore_errors=True)
     if state is not None:
         state.unlink(missing_ok=True)
 
@@ -155,65 +168,47 @@ def bench(
 def _run(
     pairs: Dataset, config: BenchConfig, state: Path | None, resume: bool, quiet: bool
 ) -> dict[str, Any]:
+    from kdcli._version import __version__
     from kdcli.bench.journal import Journal
     from kdcli.bench.run import run_bench
 
     settings = {
+        "version": __version__,
         "dataset": pairs.name,
         "methods": config.methods,
         "options": str(config.options),
         "device": config.device,
+        "weights": config.weights,
         "pictures": config.gallery is not None,
     }
     with Reporter(quiet=quiet) as report, Journal(state, settings, resume) as journal:
         if journal.done:
             report.note(f"going on after {len(journal.done)} measurements")
-        return run_bench(pairs, config, journal=journal, progress=report)
+        try:
+            return run_bench(pairs, config, journal=journal, progress=report)
+        except KeyboardInterrupt:
+            if state is not None:
+                report.note(f"{len(journal.done)} measurements are kept: add --resume to go on")
+            raise
 
 
-def _write(result: dict[str, Any], json_file: Path | None, csv_file: Path | None) -> None:
+def _write(
+    result: dict[str, Any],
+    pairs: Dataset,
+    config: BenchConfig,
+    json_file: Path | None,
+    csv_file: Path | None,
+    report_file: Path | None,
+) -> None:
+    from kdcli.bench.gallery import Gallery
+    from kdcli.bench.report import write_report
+    from kdcli.bench.results import to_json
     from kdcli.bench.tables import to_csv
     from kdcli.files.atomic import write_atomically
 
     if json_file is not None:
-        write_atomically(json_file, json.dumps(result, indent=1).encode(), overwrite=True)
+        write_atomically(json_file, to_json(result).encode(), overwrite=True)
     if csv_file is not None:
         write_atomically(csv_file, to_csv(result).encode(), overwrite=True)
-
-
-def _report(
-    result: dict[str, Any], pairs: Dataset, methods: tuple[str, ...], folder: Path, file: Path
-) -> None:
-    from kdcli.bench.gallery import Gallery
-    from kdcli.bench.report import write_report
-
-    gallery = Gallery(folder, pairs, methods)
-    write_report(file, result, gallery, overwrite=True)
-    gallery.remove()
-
-
-@bench_app.command("compare")
-def compare(
-    before: Annotated[Path, typer.Argument(metavar="A.json", help="The result to compare with.")],
-    after: Annotated[Path, typer.Argument(metavar="B.json", help="The result to judge.")],
-    fail_if_worse: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC:TOLERANCE", help="Exit with 1 if B is worse by more.", show_default=False
-        ),
-    ] = None,
-    images: Annotated[int, typer.Option(min=0, help="Show so many images of each method.")] = 20,
-) -> None:
-    """What changed between two files of `kd bench --json`, image by image."""
-    from rich.console import Console
-
-    from kdcli.bench.compare import compare as compare_results
-    from kdcli.bench.compare import parse_limit
-    from kdcli.bench.results import read_result
-
-    limits = [parse_limit(text) for text in fail_if_worse or []]
-    comparison = compare_results(read_result(before), read_result(after))
-    Console(file=sys.stdout).print(comparison.render(limit=images))
-    reasons = [reason for metric, tolerance in limits for reason in comparison.worse(metric, tolerance)]
-    if reasons:
-        raise KdError("; ".join(reasons))
+    if report_file is not None and config.gallery is not None:
+        write_report(report_file, result, Gallery(config.gallery, pairs, config.methods), overwrite=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from kdcli.errors import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def error(message: str) -> None:
-    """One line on stderr, whatever line breaks the message has."""
-    print("kd: error:", *message.split(), file=sys.stderr)
+    """One line on stderr, whatever the message holds."""
+    print("kd: error:", one_line(" ".join(message.splitlines())), file=sys.stderr)
 
 
 class Reporter:
@@ -67,6 +68,7 @@ class Reporter:
 
     def note(self, message: str) -> None:
         """One plain line, above the bars."""
+        message = one_line(message)
         if self._bars:
             self._bars.console.print(f"kd: {message}", markup=False, highlight=False, soft_wrap=True)
         elif not self._quiet:
@@ -77,28 +79,13 @@ class Reporter:
         self.note(f"warning: {message}")
 
 
-class Stopwatch:
-    """Seconds by stage, and in all since it was made."""
+def print_kernel(kernel: NDArray[np.float32], caption: str, *, stderr: bool = False) -> None:
+    """Draw a kernel (k, k) in the terminal, in colour if it has some, with a line below."""
+    from rich.console import Console
 
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap under `stage`."""
-        now = time.perf_counter()
-        self._stages[stage] = now - self._last
-        self._last = now
-
-    def add(self, stages: dict[str, float]) -> None:
-        """Book stages that were timed elsewhere; the next lap starts now."""
-        self._stages.update(stages)
-        self._last = time.perf_counter()
-
-    def seconds(self) -> dict[str, float]:
-        """Every stage in order, then the total, to a millisecond."""
-        total = time.perf_counter() - self._start
-        return {stage: round(value, 3) for stage, value in {**self._stages, "total": total}.items()}
+    terminal = Console(highlight=False, markup=False, stderr=stderr)
+    terminal.print(draw_kernel(kernel, colour=terminal.color_system is not None))
+    terminal.print(caption, soft_wrap=True)
 
 
 def draw_kernel(kernel: NDArray[np.float32], *, colour: bool) -> Text:

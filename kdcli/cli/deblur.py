@@ -1,31 +1,26 @@
-"""`kd deblur IN -o OUT`: a blurred photo in, a sharp one out."""
+"""`kd deblur IN... -o OUT`: blurred photos in, sharp ones out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdcli.cli import arguments as args
-from kdcli.cli.console import Reporter, Stopwatch
-from kdcli.cli.save_psf import psf_path
+from kdcli.cli import by_products, inputs
+from kdcli.cli.console import Reporter, print_kernel
+from kdcli.cli.interrupt import leave_in_time
 from kdcli.engine.options import make_options
-from kdcli.errors import UsageError
+from kdcli.errors import UsageError, one_line
+
+if TYPE_CHECKING:
+    from kdcli.jobs.job import Job, Result, Settings
 
 
 def deblur(
-    photo: args.Input,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="The sharp photo, its format told by its ending (.jpg, .png, .tif, .webp, .bmp).",
-            show_default="<stem>.deblurred.<ending> beside IN",
-        ),
-    ] = None,
+    photos: inputs.Inputs = None,
+    output: inputs.Output = None,
     psf: Annotated[
         Path | None,
         typer.Option(
@@ -35,79 +30,134 @@ def deblur(
         ),
     ] = None,
     save_psf: args.SavePsf = None,
+    compare: by_products.Compare = None,
+    show_psf: by_products.ShowPsf = False,
+    preview: by_products.Preview = False,
+    recursive: inputs.Recursive = False,
+    files0_from: inputs.Files0From = None,
+    suffix: inputs.Suffix = None,
+    format: inputs.Format = None,
+    quality: args.Quality = None,
+    max_pixels: args.MaxPixels = None,
+    skip_existing: inputs.SkipExisting = False,
     overwrite: args.Overwrite = False,
+    jobs: inputs.Jobs = 1,
     preset: args.Preset = "balanced",
     steps: args.Steps = None,
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
     seed: args.Seed = 0,
+    weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Restore a photo blurred by camera motion."""
-    clock = Stopwatch()
+    """Restore photos blurred by camera motion."""
     options = make_options(
         preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
     )
     args.check_device(device)
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other: choose one")
+    if json and output == "-":
+        raise UsageError("--json and -o - would mix on stdout: choose one")
 
     from kdcli.files.encode import SUFFIXES
-    from kdcli.files.paths import check_input, check_output
-    from kdcli.files.photo import read_photo, write_photo
-    from kdcli.files.psf import SUFFIXES as PSF_SUFFIXES
-    from kdcli.files.psf import read_psf, write_psf
+    from kdcli.files.paths import check_input
+    from kdcli.files.psf import read_psf
+    from kdcli.jobs.job import Settings
+    from kdcli.jobs.pipes import check_pipes
+    from kdcli.jobs.plan import Naming, check, plan
 
-    check_input(photo)
-    inputs = [photo] if psf is None else [photo, psf]
-    target = output or _default_output(photo, SUFFIXES)
-    check_output(target, SUFFIXES, inputs=inputs, overwrite=overwrite)
-    saved_psf = psf_path(save_psf, photo)
-    if saved_psf is not None:
-        check_output(saved_psf, PSF_SUFFIXES, inputs=inputs, overwrite=overwrite)
-        if saved_psf.resolve() == target.resolve():
-            raise UsageError(f"{target} cannot be both the photo and its kernel: name two files")
-    kernel = None if psf is None else read_psf(psf)
-    blurred = read_photo(photo)
+    naming = Naming(output, suffix, format.lower().lstrip(".") if format else None)
+    sources, notes = inputs.gather(photos or [], files0_from, recursive=recursive, naming=naming)
+    single = len(sources) == 1 and sources[0].named
+    if single and sources[0].path is not None:
+        check_input(sources[0].path)
+    planned = plan(sources, naming, skip_existing=skip_existing)
+    to_folder = planned.folder is not None
+    in_folder = to_folder or not single
+    todo, skipped = check(
+        [
+            by_products.with_by_products(
+                job, save_psf=save_psf, compare=compare, preview=preview, in_folder=in_folder
+            )
+            for job in planned.jobs
+        ],
+        keep=[] if psf is None else [psf],
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        make_folders=to_folder,
+    )
+    check_pipes(
+        reading=any(job.input is None for job in todo), writing=any(job.output is None for job in todo)
+    )
+    settings = Settings(
+        options=options,
+        device=device,
+        weights=weights,
+        kernel=None if psf is None else read_psf(psf),
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        format=SUFFIXES[f".{naming.format}"] if naming.format else None,
+        quality=quality,
+        max_pixels=args.to_pixels(max_pixels),
+        preview=preview,
+    )
 
-    from kdcli.engine.deblur import deblur_image
-    from kdcli.weights import load_models
+    def tell(result: Result) -> None:
+        if show_psf and result.kernel is not None and not quiet:
+            caption = one_line(f"kernel of {result.job.input or 'stdin'}, {result.kernel_width} px wide")
+            print_kernel(result.kernel, caption, stderr=True)
+        if json:
+            typer.echo(args.to_json(_facts(result, settings, psf)))
+
+    with leave_in_time():
+        if single and todo:
+            tell(_deblur_one(todo[0], settings, quiet))
+        else:
+            from kdcli.cli.many import deblur_many
+
+            deblur_many(todo, skipped, settings, processes=jobs, notes=notes, quiet=quiet, each=tell)
+
+
+def _deblur_one(job: Job, settings: Settings, quiet: bool) -> Result:
+    """One photo, in full view; what goes wrong is raised."""
+    from kdcli.jobs.worker import Worker
 
     with Reporter(quiet=quiet) as report:
-        models = load_models(device)
-        clock.lap("load")
-        result = deblur_image(blurred.pixels, models, options, kernel=kernel, progress=report)
-        clock.add(result.seconds)
-        lost = write_photo(target, result.restored, like=blurred, overwrite=overwrite)
-        if saved_psf is not None:
-            write_psf(saved_psf, result.kernel, overwrite=overwrite)
-        clock.lap("write")
-        warnings = [*result.warnings, *lost]
-        for warning in warnings:
+        result = Worker(settings).do(job, report)
+        for warning in result.warnings:
             report.warn(warning)
-        seconds = clock.seconds()
-        report.note(f"{target} written (kernel {result.kernel_width} px wide, {seconds['total']:.1f} s)")
-    if json:
-        facts = {
-            "input": photo,
-            "output": target,
-            "psf": saved_psf,
-            "given_psf": psf,
-            "changed": result.changed,
-            "kernel_width": result.kernel_width,
-            "reblur_loss": result.reblur_loss,
-            "patches": result.patches,
-            "device": str(models.device),
-            "preset": options.preset,
-            "seed": seed,
-            "weights": models.name,
-            "seconds": seconds,
-            "warnings": warnings,
-        }
-        typer.echo(args.to_json(facts))
+        written, seconds = job.output or "photo", result.seconds["total"]
+        report.note(f"{written} written (kernel {result.kernel_width} px wide, {seconds:.1f} s)")
+        if result.weights.startswith("hf://"):
+            report.note(f"weights {result.weights}")
+    return result
 
 
-def _default_output(photo: Path, suffixes: dict[str, str]) -> Path:
-    suffix = photo.suffix if photo.suffix.lower() in suffixes else ".png"
-    return photo.with_name(f"{photo.stem}.deblurred{suffix}")
+def _facts(result: Result, settings: Settings, given_psf: Path | None) -> dict[str, object]:
+    """What `--json` tells about a photo."""
+    job = result.job
+    facts = {"input": job.input or "-", "output": job.output or "-", "status": result.status}
+    if result.status != "done":
+        return {**facts, "message": result.message}
+    return {
+        **facts,
+        "preview": settings.preview,
+        "psf": job.psf,
+        "compare": job.compare,
+        "given_psf": given_psf,
+        "changed": result.changed,
+        "kernel_width": result.kernel_width,
+        "reblur_loss": result.reblur_loss,
+        "confidence": result.confidence,
+        "patches": result.patches,
+        "device": result.device,
+        "preset": settings.options.preset,
+        "seed": settings.options.seed,
+        "weights": result.weights,
+        "seconds": result.seconds,
+        "warnings": result.warnings,
+    }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from kdcli.cli import arguments as args
-from kdcli.cli.console import Reporter, Stopwatch, draw_kernel
-from kdcli.cli.save_psf import psf_path
+from kdcli.cli.console import Reporter, print_kernel
 from kdcli.engine.options import make_options
+from kdcli.jobs.stopwatch import Stopwatch
 
 
 def estimate_kernel(
     photo: args.Input,
     save_psf: args.SavePsf = None,
+    max_pixels: args.MaxPixels = None,
     overwrite: args.Overwrite = False,
     preset: args.Preset = "balanced",
     steps: args.Steps = None,
@@ -20,6 +23,7 @@ def estimate_kernel(
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
     seed: args.Seed = 0,
+    weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
     json: args.Json = False,
     quiet: args.Quiet = False,
@@ -36,16 +40,16 @@ def estimate_kernel(
     from kdcli.files.psf import SUFFIXES, write_psf
 
     check_input(photo)
-    saved_psf = psf_path(save_psf, photo)
+    saved_psf = None if save_psf is None else Path(save_psf or f"{photo.stem}.psf.png")
     if saved_psf is not None:
         check_output(saved_psf, SUFFIXES, inputs=[photo], overwrite=overwrite)
-    blurred = read_photo(photo)
+    blurred = read_photo(photo, args.to_pixels(max_pixels))
 
     from kdcli.engine.deblur import estimate_image_kernel
     from kdcli.weights import load_models
 
     with Reporter(quiet=quiet) as report:
-        models = load_models(device)
+        models = load_models(device, weights, report)
         clock.lap("load")
         result = estimate_image_kernel(blurred.pixels, models, options, progress=report)
         clock.add(result.seconds)
@@ -56,6 +60,8 @@ def estimate_kernel(
             report.warn(warning)
         if saved_psf is not None:
             report.note(f"{saved_psf} written")
+        if models.name.startswith("hf://"):
+            report.note(f"weights {models.name}")
     if json:
         facts = {
             "input": photo,
@@ -63,6 +69,7 @@ def estimate_kernel(
             "found": result.found,
             "kernel_width": result.kernel_width,
             "reblur_loss": result.reblur_loss,
+            "confidence": result.confidence,
             "patches": result.patches,
             "device": str(models.device),
             "preset": options.preset,
@@ -73,8 +80,5 @@ def estimate_kernel(
         }
         typer.echo(args.to_json(facts))
     elif result.found and not quiet:
-        from rich.console import Console
-
-        terminal = Console(highlight=False)
-        terminal.print(draw_kernel(result.kernel, colour=terminal.color_system is not None))
-        terminal.print(f"{result.kernel_width} px wide, reblurring loss {result.reblur_loss:.3g}")
+        caption = f"{result.kernel_width} px wide, reblurring loss {result.reblur_loss:.3g}"
+        print_kernel(result.kernel, caption)

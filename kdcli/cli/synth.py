@@ -33,12 +33,13 @@ def synth(
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pairs.")] = 100,
     kernels: Annotated[Kernels, typer.Option(help="Kinds of blur.")] = Kernels.motion,
     noise: Annotated[
-        float, typer.Option(min=0, max=1, help="Standard deviation of the noise, white being 1.")
+        float,
+        typer.Option(min=0, max=1, help="Standard deviation of white Gaussian noise; black is 0, white 1."),
     ] = 0.0,
     jpeg: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, help="Compress the blurred photos at this quality.", show_default="none"
+            min=1, max=100, help="Then save the blurred photos as JPEG of this quality.", show_default="none"
         ),
     ] = None,
     seed: args.Seed = 0,

@@ -56,17 +56,32 @@ def train(
     lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 2e-3,
     kernels: Annotated[str, typer.Option(help="Kinds of blur: mixed, motion, shake, ...")] = "mixed",
     size: Annotated[int, typer.Option(help="Side of the training crops in pixels.")] = 256,
-    init: Annotated[Path | None, typer.Option(help="Weights to start from.", show_default="none")] = None,
-    estimator: Annotated[
-        Path | None,
-        typer.Option(help="Kernel weights whose kernels the solver learns to bear.", show_default="none"),
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init", "--weights", metavar=args.WEIGHTS, help="Weights to start from.", show_default="none"
+        ),
     ] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            metavar=args.WEIGHTS,
+            help="Weights whose kernels the solver learns to bear; they go into its upload, too.",
+            show_default="none",
+        ),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(help="Of the weights, for their model card: that of the photos decides.")
+    ] = "not stated",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     device: args.Device = "auto",
     seed: args.Seed = 0,
     quiet: args.Quiet = False,
 ) -> None:
-    """Train one of the networks. Ctrl-C saves a checkpoint and the weights so far."""
+    """Train one of the networks. Ctrl-C saves a checkpoint and the weights so far.
+
+    OUT/upload is ready for kd weights push: weights, config.json, and a model card with what was measured.
+    """
     args.check_device(device)
     if not photos.is_dir():
         raise UsageError(f"{photos} is no folder: --photos wants a folder of sharp photos")
@@ -75,6 +90,7 @@ def train(
     from kdcli.blur.families import FAMILIES
     from kdcli.training.run import TrainConfig
     from kdcli.training.run import train as run
+    from kdcli.weights.source import network_file
 
     if kernels not in FAMILIES:
         raise UsageError(f"--kernels {kernels}: choose one of {', '.join(FAMILIES)}")
@@ -88,8 +104,9 @@ def train(
         lr=lr,
         family=kernels,
         size=size,
-        init=init,
-        estimator=estimator,
+        init=None if init is None else network_file(init, network.value),
+        estimator=None if estimator is None else network_file(estimator, "kernel"),
+        licence=licence,
         resume=resume,
         device=device,
         seed=seed,
@@ -114,4 +131,4 @@ def train(
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
     path = run(config, report)
-    print(f"\nkd: wrote {path}", file=sys.stderr)
+    print(f"\nkd: wrote {path}, and {out / 'upload'} for kd weights push", file=sys.stderr)

@@ -6,10 +6,13 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kdcli.bench.bench import Bench
 from kdcli.cli import run
+from tests.bench.conftest import timeless
 
 DEMO = ["bench", "--dataset", "demo", "--limit", "2", "--quiet"]
 BROKEN = f"cmd:'{sys.executable}' -c 'raise SystemExit(\"no luck\")' {{input}} {{output}}"
@@ -54,10 +57,66 @@ def test_a_failing_method_is_counted_and_told(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_degraded_set_is_harder(tmp_path: Path) -> None:
     scores = []
-    for more in ([], ["--noise", "0.1"]):
+    for more in ([], ["--noise", "0.1", "--overwrite"]):
         assert run([*DEMO, "--method", "identity", *more, "--json", str(tmp_path / "r.json")]) == 0
         scores.append(json.loads((tmp_path / "r.json").read_text())["mean"]["psnr"])
     assert scores[1] < scores[0] - 1
+
+
+def test_a_run_broken_off_and_resumed_gives_the_file_of_an_undisturbed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, resumed, report = (tmp_path / name for name in ("whole.json", "resumed.json", "resumed.html"))
+    words = ["bench", "--dataset", "demo", "--limit", "3", "--noise", "0.01", "--method", "identity"]
+    words += ["--method", "wiener", "--method", BROKEN, "--json"]
+    assert run([*words, str(whole)]) == 1
+    measured: list[tuple[int, int]] = []
+    measure = Bench.measure
+
+    def interrupted(bench: Bench, task: tuple[int, int]) -> Any:
+        if len(measured) == 5:
+            raise KeyboardInterrupt
+        measured.append(task)
+        return measure(bench, task)
+
+    monkeypatch.setattr(Bench, "measure", interrupted)
+    assert run([*words, str(resumed), "--report", str(report)]) == 130
+    assert not resumed.exists()
+    error = capsys.readouterr().err
+    assert "5 measurements are kept: add --resume to go on" in error
+    assert error.endswith("kd: error: interrupted\n")
+    monkeypatch.setattr(Bench, "measure", lambda bench, task: measured.append(task) or measure(bench, task))
+    assert run([*words, str(resumed), "--report", str(report), "--resume"]) == 1
+    # Nothing twice but what had failed.
+    assert sorted(measured) == sorted([*((m, i) for m in range(3) for i in range(3)), (2, 0)])
+    assert json.dumps(timeless(json.loads(resumed.read_text()))) == json.dumps(
+        timeless(json.loads(whole.read_text()))
+    )
+    assert report.read_text().count("<article") == 3
+    assert sorted(tmp_path.iterdir()) == sorted([whole, resumed, report])
+
+
+def test_files_are_replaced_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "r.csv"
+    file.write_text("mine")
+    assert run([*DEMO, "--method", "identity", "--csv", str(file)]) == 2
+    assert "r.csv exists already: choose another name or add --overwrite" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+    assert run([*DEMO, "--method", "identity", "--csv", str(file), "--overwrite"]) == 0
+    assert file.read_text().startswith("dataset,method,name")
+
+
+def test_what_is_no_number_is_null_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*DEMO, "--kernels", "identity", "--method", "identity", "--json", str(tmp_path / "r.json")]
+    assert run(words) == 0
+    assert "∞" in capsys.readouterr().out  # nothing was done to the photos
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    result = json.loads((tmp_path / "r.json").read_text(), parse_constant=refuse)
+    assert result["mean"]["psnr"] is None
+    assert result["mean"]["ssim"] == pytest.approx(1)
 
 
 def test_a_run_of_other_settings_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +136,7 @@ def test_a_run_of_other_settings_is_not_resumed(tmp_path: Path, capsys: pytest.C
         (["--dataset", "demo", "--resume"], "--resume needs"),
         (["--dataset", "demo", "--json", "/no/such/folder/r.json"], "does not exist"),
         (["--dataset", "demo", "--noise", "2"], "noise"),
+        (["--dataset", "demo", "--measure", "niqe"], "--measure niqe: choose one of lpips, fid"),
         (["--dataset", "levin", "--data-dir", "/no/such/folder"], "/no/such/folder"),
         (["compare", "/no/a.json", "/no/b.json"], "cannot read /no/a.json"),
         (["compare", "a.json", "b.json", "--fail-if-worse", "psnr"], "METRIC:TOLERANCE"),

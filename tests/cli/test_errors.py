@@ -39,7 +39,7 @@ def folder(photo_file: PhotoFile, tmp_path: Path) -> Path:
 
 CASES = [
     ("none.jpg -o out.png", 2, "does not exist"),
-    ("{0} -o out.png", 2, "is a folder"),
+    ("{0} -o out.png", 2, "cannot all go to out.png"),
     ("text.jpg -o out.png", 1, "not a photo"),
     ("cut.jpg -o out.png", 1, "damaged"),
     ("one.png -o out.png", 1, "too small"),
@@ -65,7 +65,7 @@ CASES = [
     ("good.png -o out.png --guidance nan", 2, "guidance"),
     ("good.png -o out.png --seed -1", 2, "--seed"),
     ("good.png -o out.png --sharper", 2, "--sharper"),
-    ("good.png full.jpg -o out.png", 2, "unexpected"),
+    ("good.png full.jpg -o out.png", 2, "cannot all go to out.png"),
     ("-o out.png", 2, "IN"),
 ]
 

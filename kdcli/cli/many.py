@@ -1,0 +1,46 @@
+"""`kd deblur` on many photos: work them off, say how far it is, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import typer
+
+from kdcli.cli.total import Total
+from kdcli.jobs.job import Job, Result, Settings
+from kdcli.jobs.run import run_jobs
+
+
+def deblur_many(
+    todo: Sequence[Job],
+    skipped: Sequence[Job],
+    settings: Settings,
+    *,
+    processes: int,
+    notes: Sequence[str],
+    quiet: bool,
+    each: Callable[[Result], None],
+) -> None:
+    """Do jobs, and report on them on stderr.
+
+    Args:
+        skipped: jobs whose outputs were there before.
+        notes: what to warn of at the start.
+        each: called with the result of every job.
+
+    Raises:
+        typer.Exit: some failed.
+    """
+    for job in skipped:
+        each(Result(job, "skipped"))
+    with Total(len(todo), skipped=len(skipped), quiet=quiet) as total:
+        for note in notes:
+            total.warn(note)
+
+        def report(result: Result) -> None:
+            total.each(result)
+            each(result)
+
+        run_jobs(todo, settings, processes=processes, each=report, progress=total.stage)
+    if total.failures:
+        raise typer.Exit(1)

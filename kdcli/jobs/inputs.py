@@ -1,0 +1,106 @@
+"""Which photos are meant by the words of a command line: files, folders and patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcli.files.encode import SUFFIXES
+
+PHOTO_SUFFIXES = {*SUFFIXES, ".jpe", ".jfif", ".avif", ".heic", ".heif"}
+"""The endings of what counts as a photo in a folder; a file named by itself may have any."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photo to work on.
+
+    Attributes:
+        path: of its file; None is stdin.
+        below: where it belongs below an output folder: its name, with the folders between it and the
+            folder or the fixed part of the pattern that it was found by.
+        named: whether it was named by itself, rather than found in a folder or by a pattern.
+    """
+
+    path: Path | None
+    below: Path
+    named: bool = True
+
+
+STDIN = Source(None, Path("stdin"))
+
+
+def named(name: str) -> Source:
+    """A photo named by itself, which need not be there."""
+    return Source(Path(name), Path(Path(name).name))
+
+
+def find(
+    words: Sequence[str], *, recursive: bool = False, leave_out: Path | None = None
+) -> tuple[list[Source], list[str]]:
+    """The photos that words stand for, in the words' order and sorted within each.
+
+    Args:
+        words: a file; a folder, meaning the photos in it; or a pattern with `*`, `?`, `[]` or `**`, unless
+            a file of this very name is there. Hidden files are not found.
+        recursive: whether folders are searched to their depth (links to folders are not followed).
+        leave_out: a folder that is not searched, unless it is itself where a word points.
+
+    Returns:
+        The photos, each once, and a line for each word that found nothing and each folder that is closed.
+    """
+    sources: dict[tuple[str, Path], Source] = {}
+    notes: list[str] = []
+    for word in words:
+        if os.path.isdir(word):
+            found = list(_in_folder(word, recursive, leave_out, notes))
+            deeper = "" if recursive else " (--recursive looks into its folders)"
+            said = f"{word} holds no photo{deeper}"
+        elif glob.has_magic(word) and not os.path.lexists(word):
+            found = list(_matching(word, leave_out))
+            said = f"{word} matches no photo"
+        else:
+            found = [named(word)]
+        if not found:
+            notes.append(said)
+        for source in found:
+            sources.setdefault((os.path.abspath(str(source.path)), source.below), source)
+    return list(sources.values()), notes
+
+
+def _in_folder(folder: str, recursive: bool, leave_out: Path | None, notes: list[str]) -> Iterator[Source]:
+    def note(error: OSError) -> None:
+        notes.append(f"cannot look into {error.filename}: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=note):
+        yield from (
+            Source(path, path.relative_to(folder), named=False)
+            for path in (Path(place, name) for name in sorted(files))
+            if _is_photo(path)
+        )
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive and not name.startswith(".") and not _same(os.path.join(place, name), leave_out)
+        )
+
+
+def _matching(pattern: str, leave_out: Path | None) -> Iterator[Source]:
+    parts = Path(pattern).parts
+    fixed = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
+    for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
+        below = path.relative_to(fixed)
+        if not _is_photo(path) or any(_same(fixed / folder, leave_out) for folder in [*below.parents][:-1]):
+            continue
+        yield Source(path, Path(path.name) if ".." in below.parts else below, named=False)
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _same(folder: str | Path, other: Path | None) -> bool:
+    return other is not None and other.is_dir() and os.path.samefile(folder, other)
