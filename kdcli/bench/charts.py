@@ -45,7 +45,9 @@ class _Axis:
         if self.log:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             every = math.ceil(len(powers) / 6)
-            steps = (1.0, 2.0, 5.0) if len(powers) <= 4 else (1.0,)
+            steps = [1.0, 2.0, 5.0] if len(powers) <= 4 else [1.0]
+            if self.high < 10 * self.low:
+                steps = [float(step) for step in range(1, 10)]
             marks = [step * 10.0**power for power in powers[::every] for step in steps]
         else:
             rough = (self.high - self.low) / 5
@@ -95,7 +97,8 @@ def curve_plot(rows: Sequence[tuple[str, Sequence[Sequence[float]]]], height: in
     """Curves over the steps of a process: each faint, and the median of each method's in full colour.
 
     Curves of different lengths are stretched to the longest, for they are different numbers of steps from
-    the same start to the same end. The vertical axis is logarithmic where all values are positive.
+    the same start to the same end. The vertical axis is logarithmic where all values are positive and the
+    largest is at least twice the smallest.
 
     Args:
         rows: a name and its curves, or none. Row i has the colour class ``c{i % COLOURS}``.
@@ -105,7 +108,7 @@ def curve_plot(rows: Sequence[tuple[str, Sequence[Sequence[float]]]], height: in
     stretched = [[_stretch(curve, steps) for curve in curves if len(curve) > 1] for _, curves in rows]
     values = [float(v) for curves in stretched for curve in curves for v in curve if math.isfinite(v)]
     top = 20 * sum(map(bool, stretched)) + 8
-    up = _axis(values, top + height, top, log_from=1.0)
+    up = _axis(values, top + height, top, log_from=2.0)
     along = _Axis(0, max(steps - 1, 1), 56, _WIDTH - _MARGIN, False)
     parts = [f'<g class="grid">{_marks_left(up)}</g>']
     for mark in along.ticks():

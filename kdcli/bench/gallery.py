@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kdcli.bench.answer import Answer
 from kdcli.bench.dataset import Dataset
-from kdcli.bench.methods import Answer
 from kdcli.bench.pictures import Pictures
 from kdcli.errors import KdError
 
@@ -40,6 +40,10 @@ class Gallery(Mapping[str, Pictures]):
         except OSError as error:
             raise KdError(f"cannot write to {self.folder}: {error.strerror or error}") from error
 
+    def keeps(self, method: int, image: int) -> bool:
+        """Whether there is an answer."""
+        return self._file(method, image).is_file()
+
     def _file(self, method: int, image: int) -> Path:
         return self.folder / f"{method}-{image}.npz"
 
@@ -48,7 +52,7 @@ class Gallery(Mapping[str, Pictures]):
         pair = self.dataset[image]
         restored, kernels = {}, {}
         for index, method in enumerate(self.methods):
-            if self._file(index, image).is_file():
+            if self.keeps(index, image):
                 with np.load(self._file(index, image), allow_pickle=False) as kept:
                     restored[method] = kept["restored"].astype(np.float32) / 255
                     kernels[method] = kept["kernel"] if kept["kernel"].size else None
@@ -61,5 +65,5 @@ class Gallery(Mapping[str, Pictures]):
         return len(self._places)
 
     def remove(self) -> None:
-        """The report is written: remove the folder."""
+        """Forget all answers."""
         shutil.rmtree(self.folder, ignore_errors=True)

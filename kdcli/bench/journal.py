@@ -10,6 +10,7 @@ from typing import IO, Any
 from kdcli.errors import KdError, UsageError
 
 Task = tuple[int, int]
+"""Places of a method and of an image."""
 
 
 class Journal:

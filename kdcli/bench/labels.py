@@ -48,10 +48,13 @@ _KNOWN = {
         Measure("reblur_loss", "reblur loss", ".4g", False),
         Measure("reblur_loss_true", "reblur loss, true kernel", ".4g", False),
         Measure("seconds", "seconds", ".2f", False),
+        Measure("peak_memory_mib", "peak memory (MiB)", ".0f", False),
     )
 }
 
-_LOWER = ("seconds", "peak_memory", "memory", "reblur_loss", "error", "lpips", "fid")
+_RATE = "success"  # the start of the names of rates that a mean may state, which are no measures
+
+_LOWER = ("seconds", "memory", "reblur_loss", "error")
 
 
 def label(name: str) -> Measure:
@@ -68,15 +71,23 @@ def number(values: Mapping[str, Any], name: str) -> float | None:
     return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
 
-def measured(methods: Iterable[Mapping[str, Any]]) -> list[Measure]:
-    """Every measure that some image or mean has: the known ones in their order, then the others.
+def of_set(method: Mapping[str, Any]) -> dict[str, float]:
+    """The measures of all images together, such as FID: those that a mean states and no image has."""
+    every = {name for image in method["images"] for name in image}
+    known = {name: number(method.get("mean", {}), name) for name in method.get("mean", {})}
+    return {
+        name: value
+        for name, value in known.items()
+        if value is not None and name not in every and not name.startswith(_RATE)
+    }
 
-    Rates of success, which a mean may state, are no measures of an image.
-    """
+
+def measured(methods: Iterable[Mapping[str, Any]]) -> list[Measure]:
+    """Every measure that some image or mean has: the known ones in their order, then the others."""
     found: dict[str, None] = {}
     for method in methods:
         for values in (*method["images"], method.get("mean", {})):
             names = (name for name in values if number(values, name) is not None)
-            found.update((name, None) for name in names if not name.startswith("success"))
+            found.update((name, None) for name in names if not name.startswith(_RATE))
     known = [name for name in _KNOWN if name in found]
     return [label(name) for name in (*known, *(name for name in found if name not in _KNOWN))]

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kdcli.files.psf import kernel_picture
+
 Pixels = NDArray[np.floating[Any]]
 
 
@@ -66,10 +68,8 @@ def embed(images: Sequence[Pixels], share: int) -> list[str]:
 
 
 def embed_kernel(kernel: Pixels) -> str:
-    """A data URI of a PNG file (k, k), the peak white; the square root lifts the faint ends into sight."""
-    level = np.nan_to_num(np.asarray(kernel, np.float64)).clip(0)
-    pixels = np.rint(255 * np.sqrt(level / max(level.max(), 1e-12)))
-    return _uri(Image.fromarray(pixels.astype(np.uint8)), "png", optimize=True)
+    """A data URI of a PNG file (k, k), the peak white."""
+    return _uri(Image.fromarray(kernel_picture(kernel)), "png", optimize=True)
 
 
 def _encode_within(photos: Sequence[Image.Image], side: int, quality: int, share: int | None) -> list[str]:

@@ -23,7 +23,7 @@ SIZE = 29_000_000
 """Bytes that a page of some hundred images stays under, whatever is on them."""
 
 _LEAST = 40_000  # characters: with less, the pictures of an image would show nothing
-_HIDDEN = {"psnr_input", "reblur_loss_true"}  # in the table, but no chart of their own
+_HIDDEN = {"psnr_input", "reblur_loss_true", "peak_memory_mib"}  # in the table, but no chart of their own
 
 
 def write_report(
@@ -42,7 +42,7 @@ def write_report(
     Args:
         path: the HTML file.
         results: the dict that ``kd bench --json`` writes. An image may have "residuals", a list of curves
-            of ||y - k0 * x0||^2 over the sampling steps (Sanghvi et al. 2024, Figure 5).
+            of ||y - k0 * x0||^2 over the sampling steps (Sanghvi et al. 2024, Figure 5), or over the turns.
         pictures: by the name of the image; those of some or all images may be missing.
         overwrite: replace an older file.
 
@@ -51,8 +51,13 @@ def write_report(
         KdError: the system refused to write.
     """
     methods = results["methods"]
-    # How seconds divide into stages is for the table of means alone.
-    shown = [measure for measure in measured(methods) if not measure.name.startswith("seconds_")]
+    # How seconds divide into stages, and what is of all images together, is for the table of means alone.
+    of_images = {name for method in methods for image in method["images"] for name in image}
+    shown = [
+        measure
+        for measure in measured(methods)
+        if measure.name in of_images and not measure.name.startswith("seconds_")
+    ]
     scenes = _worst_first(methods)
     links = {name: f"#i{rank}" for rank, name in enumerate(scenes, 1)}
     texts = {name: _numbers(methods, shown, name) for name in scenes}
@@ -147,7 +152,7 @@ def _residuals(methods: Sequence[Mapping[str, Any]]) -> str:
     ]
     if not any(curves for _, curves in rows):
         return ""
-    words = "over the sampling steps; thick: the median"
+    words = "mean squared, over the sampling steps or turns; thick: the median"
     caption = f"<figcaption>‖y − k̂₀ ∗ x̂₀‖² <small>{words}</small></figcaption>"
     return f"<h2>Residual</h2><div class=charts><figure>{caption}{curve_plot(rows)}</figure></div>"
 

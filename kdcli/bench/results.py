@@ -1,12 +1,19 @@
-"""Reading back what ``kd bench --json`` wrote."""
+"""What ``kd bench --json`` writes, and reading it back."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kdcli.errors import UsageError
+
+
+def to_json(result: Mapping[str, Any]) -> str:
+    """A result as JSON; what is no finite number, such as the PSNR of equal photos, becomes null."""
+    return json.dumps(_plain(result), indent=1, allow_nan=False) + "\n"
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -26,6 +33,14 @@ def read_result(path: Path) -> dict[str, Any]:
     if wrong := _flaw(result):
         raise UsageError(f"{path}: {wrong}: name a file of kd bench --json")
     return dict(result)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _flaw(result: Any) -> str | None:

@@ -18,7 +18,7 @@ from kdcli.bench.labels import label, number
 RESAMPLES = 10_000
 """Bootstrap samples of an interval."""
 
-COMPARED = ("psnr", "ssim", "mnc")
+COMPARED = ("psnr", "ssim", "mnc", "lpips")
 """The measures that ``differences`` compares."""
 
 _AT_ONCE = 1 << 20  # drawn indices held in memory
@@ -52,8 +52,13 @@ class Difference:
 
 
 def differences(methods: Sequence[Mapping[str, Any]]) -> list[Difference]:
-    """Every further method against the first, for PSNR, SSIM and MNC where both have them."""
-    pairs = [(method, methods[0], measure) for method in methods[1:] for measure in COMPARED]
+    """Every method against each before it, for the measures in ``COMPARED`` that both have."""
+    pairs = [
+        (method, reference, measure)
+        for place, method in enumerate(methods)
+        for reference in methods[:place]
+        for measure in COMPARED
+    ]
     return [found for found in (paired(*pair) for pair in pairs) if found]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 import shutil
@@ -11,20 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from kdcli._version import __version__
-from kdcli.blur.convolve import convolve
+from kdcli.bench.dataset import read_colour
+from kdcli.bench.pairs import CROP, blur, random_crop, record, to_float
 from kdcli.blur.families import FAMILIES, sample
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
-from kdcli.files.photo import read_photo
-
-CROP = 256
-"""Side of the pairs in pixels."""
 
 _KERNELS_AT_ONCE = 256
 
@@ -42,16 +36,15 @@ def synthesise(
 ) -> None:
     """Write a data set: ``sharp/NNN.png``, ``blurred/NNN.png``, ``kernels.npy`` and ``synth.json``.
 
-    blurred = JPEG(round(kernel * sharp + noise)), borders reflected, on random crops of 256x256 pixels; the
-    kernels are (count, 64, 64) float32. The same seed and the same photos give the same files.
+    blurred = JPEG(round(kernel * sharp + noise)), see ``kdcli.bench.pairs``, on random crops of 256x256
+    pixels; the kernels are (count, 64, 64) float32. The same seed and the same photos give the same files.
 
     Args:
         photos: folder of sharp photos; those of fewer than 256 pixels a side are left out.
         out: the new folder, absent or empty; it appears whole or not at all.
         count: pairs.
         kernels: a family of ``kdcli.blur.families``.
-        noise: standard deviation of the Gaussian noise, white being 1.
-        jpeg: quality (1 to 100) of a JPEG round trip of the blurred photos, or None.
+        noise, jpeg: see ``kdcli.bench.pairs.record``.
         seed: of every random choice.
         progress: called with ("synth", fraction).
 
@@ -139,12 +132,9 @@ def _write_pairs(
             block = sample(kernels, min(_KERNELS_AT_ONCE, count - index), kernel_rng)
             stored[index : index + len(block)] = block
         file = files[int(photo_rng.integers(len(files)))]
-        sharp, (top, left) = _crop(file, photo_rng)
-        blurred = _blur(sharp, block[index % _KERNELS_AT_ONCE])
-        grain = noise_rng.standard_normal(blurred.shape, dtype=np.float32)
-        seen = _eight_bit(blurred + noise * grain)
-        if jpeg is not None:
-            seen = _through_jpeg(seen, jpeg)
+        sharp, (top, left) = random_crop(read_colour(file), photo_rng)
+        blurred = blur(to_float(sharp), block[index % _KERNELS_AT_ONCE])
+        seen = record(blurred, noise_rng, noise=noise, jpeg=jpeg)
         name = f"{index:0{digits}}.png"
         Image.fromarray(sharp).save(folder / "sharp" / name)
         Image.fromarray(seen).save(folder / "blurred" / name)
@@ -153,28 +143,3 @@ def _write_pairs(
             progress("synth", (index + 1) / count)
     stored.flush()
     return pairs
-
-
-def _crop(path: Path, rng: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """A random crop (256, 256, 3) of an upright photo, and its upper left corner."""
-    pixels = read_photo(path).pixels
-    top, left = (int(rng.integers(side - CROP + 1)) for side in pixels.shape[:2])
-    crop = _eight_bit(pixels[top : top + CROP, left : left + CROP])
-    return crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, axis=-1), (top, left)
-
-
-def _blur(sharp: NDArray[np.uint8], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    image = torch.from_numpy(sharp).permute(2, 0, 1)[None].double() / 255
-    blurred = convolve(image, torch.from_numpy(kernel)[None, None].double())
-    return np.asarray(blurred[0].permute(1, 2, 0), dtype=np.float32)
-
-
-def _eight_bit(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    rounded: NDArray[np.uint8] = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-    return rounded
-
-
-def _through_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kdcli.bench.labels import label, measured
+from kdcli.bench.labels import label, measured, of_set
 from kdcli.bench.statistics import Difference, better_than_input, differences, mean_of, success_rate
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SUCCESS_LIMITS = (2, 3)
 
 
 def render(result: Mapping[str, Any]) -> RenderableType:
-    """The means of every method, one a column, and how they differ from the first; for ``rich``."""
+    """The means of every method, one a column, and their differences; for ``rich``."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -77,13 +77,14 @@ def show_difference(one: Difference) -> tuple[str, str, str]:
 def to_csv(result: Mapping[str, Any]) -> str:
     """One row an image and method with all its measures; an image that failed has only its error.
 
-    A measure made of parts, such as {"seconds": {"estimate": 1}}, has the columns "seconds.estimate" and so
-    on. Lists have no place in a table and are left out.
+    A measure of all images of a method together, such as FID, is in the row of each. A measure made of
+    parts, such as {"seconds": {"estimate": 1}}, has the columns "seconds.estimate" and so on. Lists have
+    no place in a table and are left out.
     """
     rows: list[dict[str, Any]] = []
     for method in result["methods"]:
         start = {"dataset": result.get("dataset", ""), "method": method["method"]}
-        rows += [start | dict(_flat(image)) for image in method["images"]]
+        rows += [start | dict(_flat(image)) | of_set(method) for image in method["images"]]
         failed = method.get("failed", ())
         rows += [start | {"name": one["name"], "error": one.get("error", "")} for one in failed]
     # The error comes last, whichever row has the first one.

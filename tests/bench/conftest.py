@@ -1,8 +1,9 @@
-"""A folder of photos to cut pairs from."""
+"""A folder of photos to cut pairs from, and what two runs must have in common."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,14 @@ def waves(seed: int, height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
     planes = [np.sin(x / a + y / b) + np.sin(x * y / 2000) for a, b in rng.uniform(2, 20, (3, 2))]
     return ((np.stack(planes, -1) + 2) * 255 / 4).astype(np.uint8)
+
+
+def timeless(value: Any) -> Any:
+    """A result without what differs between two runs: seconds and memory."""
+    if isinstance(value, dict):
+        kept = {k: v for k, v in value.items() if not k.startswith(("seconds", "peak_memory"))}
+        return {k: timeless(v) for k, v in kept.items()}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.fixture(scope="session")

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import subprocess
-import sys
 import tarfile
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from kdcli.bench import synth
-from kdcli.bench.datasets import hub, open_dataset
+from kdcli.bench.datasets import hub as fetching
+from kdcli.bench.datasets import open_dataset
 from kdcli.bench.datasets.bsd100 import REVISION
 from kdcli.bench.datasets.hub import unpack_photos
 from kdcli.errors import KdError
-
-ROUTE = f"/datasets/eugenesiow/BSD100/resolve/{REVISION}/data/BSD100_HR.tar.gz"
+from tests.hub import Hub
 
 
 def png(seed: int) -> bytes:
@@ -122,7 +118,7 @@ def test_archives_that_reach_outside_are_refused(tmp_path: Path, members: list[M
 
 
 def test_archives_that_swell_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(fetching, "MAX_BYTES", 100_000)
     for name in ("a.png", "left-out.txt"):
         (tmp_path / "a.tar.gz").write_bytes(pack([(name, bytes(200_000))]))
         with pytest.raises(KdError, match="unpacks to more than"):
@@ -138,53 +134,7 @@ def test_damaged_archives_are_refused(
         unpack_photos(tmp_path / "a.tar.gz", tmp_path / "photos")
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Speaks the Hub's resolve route for one file, well or badly."""
-
-    content = b""
-    manner = "well"
-    asked = 0
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def _answer(self, body: bool) -> None:
-        Hub.asked += 1
-        if self.manner == "absent" or self.path != ROUTE:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.sha256(self.content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", REVISION)
-        self.send_header("Content-Length", str(len(self.content)))
-        self.end_headers()
-        if body:
-            whole = len(self.content)
-            self.wfile.write(self.content[: whole // 2 if self.manner == "breaks off" else whole])
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    Hub.manner, Hub.asked = "well", 0
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
 OPEN = """
-import time
-time.sleep = lambda seconds: None  # the Hub's client waits ever longer before it tries again
 from kdcli.bench.datasets import open_dataset
 from kdcli.errors import KdError
 try:
@@ -194,34 +144,47 @@ except KdError as error:
     print("refused:", error)
 """
 
-
-def run(endpoint: str, home: Path) -> str:
-    """What `OPEN` prints; the Hub's address is read when its library is imported."""
-    gone = {"KD_DATA", "HF_HUB_CACHE", "HF_ASSETS_CACHE", "HF_TOKEN", "http_proxy", "HTTP_PROXY"}
-    environment = {key: value for key, value in os.environ.items() if key not in gone}
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "no_proxy": "*"}
-    call = [sys.executable, "-c", OPEN]
-    done = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+REPOSITORY = "datasets/eugenesiow/BSD100"
 
 
-def test_the_hub_is_asked_once(server: str, tmp_path: Path, photos_packed: bytes) -> None:
-    Hub.content = photos_packed
-    assert run(server, tmp_path) == "100 99.png 256 256 3\n"
-    asked = Hub.asked
-    assert asked > 0
-    assert run(server, tmp_path) == "100 99.png 256 256 3\n"
-    assert Hub.asked == asked
-    assert not list(tmp_path.rglob("*.part"))
+def opened(hub: Hub, **environment: str) -> str:
+    """What `OPEN` prints in a process whose Hub is the stand-in."""
+    process = hub.start(OPEN, **environment)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out
 
 
-@pytest.mark.parametrize("manner", ["absent", "silent", "breaks off", "nonsense"])
-def test_each_failure_is_one_clear_line(server: str, tmp_path: Path, manner: str) -> None:
-    Hub.manner, Hub.content = manner, b"no archive"
-    said = run("http://127.0.0.1:9" if manner == "silent" else server, tmp_path)
-    wanted = "is damaged" if manner == "nonsense" else "cannot be fetched from eugenesiow/BSD100 on the Hub"
-    assert said.startswith("refused: ")
-    assert wanted in said
-    assert len(said.splitlines()) == 1
-    assert not list(tmp_path.rglob("photos"))
+def test_the_hub_is_asked_once(hub: Hub, photos_packed: bytes) -> None:
+    hub.commit(REPOSITORY, {"data/BSD100_HR.tar.gz": photos_packed}, REVISION)
+    assert opened(hub) == "100 99.png 256 256 3\n"
+    asked = list(hub.asked)
+    assert all(REVISION in line or "/large/" in line for line in asked)
+    assert opened(hub) == "100 99.png 256 256 3\n"
+    assert hub.asked == asked
+    assert not list(hub.home.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("manner", "said"),
+    [
+        ("absent", "cannot be fetched from eugenesiow/BSD100"),
+        ("silent", "cannot be fetched from eugenesiow/BSD100"),
+        ("down", "cannot be fetched from eugenesiow/BSD100"),
+        ("breaks off", "cannot be fetched from eugenesiow/BSD100"),
+        ("lies", "has not the SHA-256 that is declared"),
+        ("nonsense", "is damaged"),
+    ],
+)
+def test_each_failure_is_one_clear_line(hub: Hub, manner: Any, said: str) -> None:
+    environment = {}
+    if manner == "silent":
+        environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+    elif manner != "absent":
+        hub.commit(REPOSITORY, {"data/BSD100_HR.tar.gz": b"no archive"}, REVISION)
+        hub.manner = "well" if manner == "nonsense" else manner
+    answer = opened(hub, **environment)
+    assert answer.startswith("refused: ")
+    assert said in answer
+    assert len(answer.splitlines()) == 1
+    assert not list(hub.home.rglob("photos"))

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from kdcli.bench.compare import compare, parse_limit
+from kdcli.bench.compare_tables import render
 from kdcli.bench.results import read_result
 from kdcli.errors import UsageError
 
@@ -25,7 +26,7 @@ def result(psnr: list[float], method: str = "kd", first: int = 0, **more: Any) -
 def shown(a: dict[str, Any], b: dict[str, Any], **settings: Any) -> str:
     """The tables as a terminal shows them."""
     console = Console(width=100, file=io.StringIO())
-    console.print(compare(a, b).render(**settings))
+    console.print(render(compare(a, b), **settings))
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 

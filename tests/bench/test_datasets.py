@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from kdcli.bench import synth
 from kdcli.bench.dataset import Dataset
 from kdcli.bench.datasets import NAMED, open_dataset
-from kdcli.bench.datasets.made import eight_bit
 from kdcli.blur.convolve import convolve
 from kdcli.errors import UsageError
 
@@ -37,7 +38,7 @@ def test_the_demo_is_always_there() -> None:
         assert pair.kernel is not None
         assert pair.kernel.sum() == pytest.approx(1, abs=1e-5)
         assert np.abs(reblurred(pair.sharp, pair.kernel) - pair.blurred).max() < 0.501 / 255
-        np.testing.assert_array_equal(pair.blurred, eight_bit(pair.blurred))
+        np.testing.assert_allclose(pair.blurred * 255, np.rint(pair.blurred * 255), atol=1e-4)
     np.testing.assert_array_equal(first.blurred, again.blurred)
     with pytest.raises(IndexError):
         demo[8]
@@ -116,11 +117,12 @@ def test_other_kernels_blur_the_sharp_photos_anew() -> None:
     np.testing.assert_array_equal(plain.blurred, plain.sharp)
 
 
-def test_noise_has_the_strength_asked_for() -> None:
+def test_noise_has_the_strength_asked_for_whatever_the_brightness() -> None:
     clean, noisy = open_dataset("demo"), open_dataset("demo", noise=0.03)
     for before, after in ((clean[i], noisy[i]) for i in (0, 4)):
-        grey = (before.blurred > 0.4) & (before.blurred < 0.6)
-        assert (after.blurred - before.blurred)[grey].std() == pytest.approx(0.03, rel=0.05)
+        for low, high in ((0.15, 0.35), (0.4, 0.6), (0.65, 0.85)):
+            there = (before.blurred > low) & (before.blurred < high)
+            assert (after.blurred - before.blurred)[there].std() == pytest.approx(0.03, rel=0.06)
         np.testing.assert_array_equal(before.kernel, after.kernel)  # type: ignore[arg-type]
 
 
@@ -128,17 +130,19 @@ def test_every_pair_has_noise_of_its_own_and_the_seed_decides() -> None:
     def grain(index: int, seed: int) -> np.ndarray:
         kernels = {"kernels": "identity", "seed": seed}  # the same photo before the noise
         noisy = open_dataset("demo", noise=0.02, **kernels)[index]  # type: ignore[arg-type]
-        return noisy.blurred - noisy.sharp
+        inside = (noisy.sharp > 0.1) & (noisy.sharp < 0.9)  # where nothing is clipped
+        return np.where(inside, noisy.blurred - noisy.sharp, 0)
 
     np.testing.assert_array_equal(grain(1, 0), grain(1, 0))
     for other in (grain(0, 0), grain(1, 1)):
         assert abs(np.corrcoef(grain(1, 0).ravel(), other.ravel())[0, 1]) < 0.02
 
 
-def test_jpeg_costs_more_at_less_quality() -> None:
-    clean = open_dataset("demo")[0].blurred
-    costs = [np.abs(open_dataset("demo", jpeg=q)[0].blurred - clean).mean() for q in (95, 60, 10)]
-    assert 0 < costs[0] < costs[1] < costs[2] < 0.05
+def test_jpeg_is_a_real_file_read_again() -> None:
+    clean, packed = (open_dataset("demo", jpeg=quality)[0].blurred for quality in (None, 60))
+    file = io.BytesIO()
+    Image.fromarray(np.rint(clean * 255).astype(np.uint8)).save(file, "JPEG", quality=60)
+    np.testing.assert_array_equal(np.rint(packed * 255), Image.open(file))
 
 
 def test_the_name_says_what_was_done() -> None:
@@ -154,9 +158,3 @@ def test_the_name_says_what_was_done() -> None:
 def test_options_that_make_no_sense(option: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"--{option} {value}: "):
         open_dataset("demo", **{option: value})  # type: ignore[arg-type]
-
-
-def test_the_middle_between_two_levels_is_the_same_everywhere() -> None:
-    middle = np.array([10.5, 11.5]) / 255
-    for error in (-1e-12, 0, 1e-12):
-        np.testing.assert_array_equal(np.rint(eight_bit(middle + error) * 255), [10, 12])

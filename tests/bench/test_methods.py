@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from kdcli.bench.command import Command
 from kdcli.bench.dataset import Pair
 from kdcli.bench.measures import psnr
-from kdcli.bench.methods import Command, Kd, make_method
+from kdcli.bench.methods import Kd, make_method
 from kdcli.blur.convolve import convolve
 from kdcli.engine.options import PRESETS
 from kdcli.errors import KdError, UsageError

@@ -51,7 +51,7 @@ def test_images_are_paired_by_name_and_only_finite_ones_count() -> None:
     assert found.mean == pytest.approx(0.25)
 
 
-def test_the_first_method_is_what_the_others_are_compared_with() -> None:
+def test_every_method_is_compared_with_each_before_it() -> None:
     first = method("identity", psnr=[20.0, 21.0], ssim=[0.5, 0.5])
     methods = [first, method("kd", psnr=[22.0, 22.0], ssim=[0.6, 0.6]), method("cmd", psnr=[1.0, 2.0])]
     found = [(one.method, one.reference, one.measure) for one in statistics.differences(methods)]
@@ -59,6 +59,7 @@ def test_the_first_method_is_what_the_others_are_compared_with() -> None:
         ("kd", "identity", "psnr"),
         ("kd", "identity", "ssim"),
         ("cmd", "identity", "psnr"),
+        ("cmd", "kd", "psnr"),
     ]
     assert statistics.differences(methods[:1]) == []
 

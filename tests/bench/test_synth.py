@@ -112,8 +112,8 @@ def test_more_than_a_thousand_pairs_still_sort(
     make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
-    monkeypatch.setattr(synth, "_crop", lambda *_: (picture, (0, 0)))
-    monkeypatch.setattr(synth, "_blur", lambda sharp, _: sharp / np.float32(255))
+    monkeypatch.setattr(synth, "random_crop", lambda *_: (picture, (0, 0)))
+    monkeypatch.setattr(synth, "blur", lambda sharp, _: sharp)
     monkeypatch.setattr(Image.Image, "save", lambda self, path: Path(path).touch())
     folder = make(count=1001, kernels="identity")
     names = sorted(p.name for p in (folder / "sharp").iterdir())

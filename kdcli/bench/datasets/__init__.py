@@ -39,10 +39,7 @@ def open_dataset(
     Args:
         name: one of ``NAMED``, or the path of a folder as ``load_dataset`` takes it.
         data_dir: the folder that named sets lie in; the environment variable KD_DATA by default.
-        noise: standard deviation of noise to add to the blurred photos, white being 1.
-        jpeg: quality (1 to 100) of a JPEG round trip of the blurred photos, or None.
-        kernels: a family of ``kdcli.blur.families`` to blur the sharp photos with anew, or None.
-        seed: of the noise and of these kernels.
+        noise, jpeg, kernels, seed: see ``degrade``.
 
     Raises:
         UsageError: no such set, a part of it is missing, or an option makes no sense; the message says

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from kdcli.bench.dataset import Dataset, Pair
-from kdcli.bench.datasets.made import blur, eight_bit
-from kdcli.blur import degrade as physics
+from kdcli.bench.pairs import Photo, blur, record, to_float
 from kdcli.blur.families import FAMILIES, sample
 from kdcli.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
 class DegradedDataset(Dataset):
-    """blurred = JPEG(round(blurred + noise)), where blurred is as it was or round(new kernel * sharp).
+    """blurred = JPEG(round(blurred + noise)), where blurred is as it was or new kernel * sharp.
 
     Every pair has a random stream of its own: it does not matter which pairs are asked for, and noise and
     kernels do not change each other.
@@ -42,24 +39,14 @@ class DegradedDataset(Dataset):
     def __getitem__(self, index: int) -> Pair:
         pair = self.base[index]
         place = index % len(self)
-        blurred, kernel = pair.blurred, pair.kernel
+        blurred: Photo = pair.blurred
+        kernel = pair.kernel
         if self.kernels is not None:
             kernel = sample(self.kernels, 1, np.random.default_rng([self.seed, 0, place]))[0]
             blurred = blur(pair.sharp, kernel)
-        if self.noise > 0:
-            blurred = self._noisy(blurred, place)
-        if self.jpeg is not None:
-            blurred = self._packed(blurred, self.jpeg)
-        return Pair(pair.name, pair.sharp, blurred, kernel)
-
-    def _noisy(self, image: NDArray[np.float32], place: int) -> NDArray[np.float32]:
-        number = np.random.default_rng([self.seed, 1, place]).integers(2**62)
-        generator = torch.Generator().manual_seed(int(number))
-        return _array(physics.add_noise(_tensor(image), torch.tensor([self.noise]), generator))
-
-    @staticmethod
-    def _packed(image: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
-        return _array(physics.jpeg(_tensor(image), torch.tensor([float(quality)])))
+        rng = np.random.default_rng([self.seed, 1, place])
+        seen = record(blurred, rng, noise=self.noise, jpeg=self.jpeg)
+        return Pair(pair.name, pair.sharp, to_float(seen), kernel)
 
 
 def degrade(
@@ -74,8 +61,7 @@ def degrade(
 
     Args:
         dataset: any.
-        noise: standard deviation at mid-grey, white being 1: see ``kdcli.blur.degrade.add_noise``.
-        jpeg: quality, 1 to 100, or None: see ``kdcli.blur.degrade.jpeg``.
+        noise, jpeg: see ``kdcli.bench.pairs.record``.
         kernels: a family of ``kdcli.blur.families`` to blur the sharp photos with anew, or None.
         seed: of the noise and of these kernels.
 
@@ -99,12 +85,3 @@ def degrade(
         return dataset
     name = f"{dataset.name} ({', '.join(parts)})"
     return DegradedDataset(name, dataset.path, dataset.names, dataset, noise, jpeg, kernels, seed)
-
-
-def _tensor(image: NDArray[np.float32]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-
-
-def _array(image: torch.Tensor) -> NDArray[np.float32]:
-    """(1, 3, H, W) to (H, W, 3), rounded to 8 bit as a file would be."""
-    return eight_bit(image[0].permute(1, 2, 0).numpy())

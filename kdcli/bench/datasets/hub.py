@@ -1,4 +1,4 @@
-"""Photos from the Hugging Face Hub: fetched, unpacked without trust, and kept."""
+"""Photos from the Hugging Face Hub: fetched, checked, unpacked without trust, and kept."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import IO
 
 from kdcli.errors import KdError
 from kdcli.files.encode import SUFFIXES
+from kdcli.weights.header import digest
+from kdcli.weights.hub import declared_sha256, download, forget
 
 MAX_BYTES = 300_000_000
 """The most that an archive may unpack to: BSD100 takes a tenth of it."""
@@ -20,6 +22,8 @@ MAX_BYTES = 300_000_000
 
 def fetch_photos(repository: str, archive: str, revision: str) -> Path:
     """The folder of an archive's photos; the Hub is asked only for the first time.
+
+    The archive is checked against the SHA-256 that the Hub declares for it at that commit.
 
     Args:
         repository: of data sets on the Hub.
@@ -29,7 +33,7 @@ def fetch_photos(repository: str, archive: str, revision: str) -> Path:
     Raises:
         KdError: the archive cannot be had, cannot be trusted or cannot be unpacked.
     """
-    from huggingface_hub import cached_assets_path, hf_hub_download
+    from huggingface_hub import cached_assets_path
 
     try:
         shelf = cached_assets_path("kdcli", namespace=repository, subfolder=revision)
@@ -38,15 +42,16 @@ def fetch_photos(repository: str, archive: str, revision: str) -> Path:
     folder = shelf / "photos"
     if folder.is_dir():
         return folder
-    try:
-        file = hf_hub_download(repository, archive, repo_type="dataset", revision=revision)
-    # Besides its own errors, the Hub's client lets out those of whichever HTTP library it uses.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise KdError(f"{archive} cannot be fetched from {repository} on the Hub: {reason}") from error
+    file = download(repository, archive, revision, repo_type="dataset")
+    if digest(file) != declared_sha256(repository, archive, revision, repo_type="dataset"):
+        forget(file)
+        raise KdError(
+            f"{archive} of {repository} on the Hub has not the SHA-256 that is declared for it, and was "
+            "thrown away unused: try again"
+        )
     temporary = shelf / f".{secrets.token_hex(8)}.part"
     try:
-        unpack_photos(Path(file), temporary)
+        unpack_photos(file, temporary)
         if not folder.is_dir():  # another run may have been faster
             temporary.rename(folder)
     except OSError as error:
@@ -71,7 +76,7 @@ def unpack_photos(archive: Path, folder: Path) -> None:
         with gzip.open(archive) as packed, tarfile.open(fileobj=_Bounded(packed), mode="r|") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
-                if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+                if path.is_absolute() or ".." in path.parts or set("\\:") & set(member.name):
                     raise KdError(f"{archive} cannot be trusted: {member.name!r} leads elsewhere")
                 if not (member.isfile() or member.isdir()):
                     raise KdError(f"{archive} cannot be trusted: {member.name!r} is a link or a device")
