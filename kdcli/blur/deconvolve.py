@@ -20,6 +20,14 @@ import torch.nn.functional as F
 from kdcli.blur.convolve import otf, pad_reflect
 
 
+def unclipped(y: torch.Tensor) -> torch.Tensor:
+    """Trust in the pixels of a photo (N, C, H, W) in [0, 1]: what is clipped did not follow the model.
+
+    1 up to the last fiftieth of the range, then falling to a tenth: enough to hold a white wall in place.
+    """
+    return ((1 - y) * 50).clamp(0.1, 1)
+
+
 def laplacian_spectrum(size: tuple[int, int], device: torch.device | None = None) -> torch.Tensor:
     """Power spectrum of the forward differences, |d_x|^2 + |d_y|^2: (H, W // 2 + 1) float32."""
     rows = torch.fft.fftfreq(size[0], device=device)[:, None]
@@ -45,7 +53,7 @@ class UnknownBorder:
     Args:
         kernel: (N, 1, K, K).
         size: (H, W) of the photo.
-        weight: (N, 1, H, W) or None, trust in each pixel in [0, 1]; 0 leaves it out.
+        weight: (N, 1 or C, H, W) or None, trust in each pixel in [0, 1]; 0 leaves it out.
     """
 
     def __init__(self, kernel: torch.Tensor, size: tuple[int, int], weight: torch.Tensor | None = None):
@@ -76,6 +84,10 @@ class UnknownBorder:
     def blur(self, x: torch.Tensor) -> torch.Tensor:
         """crop(k * x): (N, C, H, W) from a canvas image."""
         return self.crop(self.image(self.transform(x) * self.otf))
+
+    def paste(self, y: torch.Tensor, canvas: torch.Tensor) -> torch.Tensor:
+        """A canvas image with another photo's part."""
+        return canvas + self.embed(y - self.crop(canvas))
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """The half spectrum (N, C, H, W // 2 + 1) of a canvas image."""
@@ -111,7 +123,7 @@ def conjugate_gradients(
         kernel: (N, 1, K, K).
         strength: of the gradient prior, relative to a signal of range 1; a scalar or (N, 1, 1, 1).
         steps: of conjugate gradients, a fixed number.
-        weight: (N, 1, H, W), see ``UnknownBorder``.
+        weight: (N, 1 or C, H, W), see ``UnknownBorder``.
         start: canvas image to start from; by default the photo mirrored outwards.
 
     Returns:
@@ -123,6 +135,34 @@ def conjugate_gradients(
     x = model.transform(model.extend(y) if start is None else start)
     x = solve(lambda u: model.normal(u) + prior * u, model.adjoint(y), x, inverse, steps)
     return model.image(x)
+
+
+def pull_towards(
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    guess: torch.Tensor,
+    *,
+    strength: torch.Tensor | float,
+    steps: int,
+    weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The data step of plug-and-play restoration.
+
+        argmin || w (crop(k * x) - y) ||^2 + strength || x - guess ||^2
+
+    Args:
+        y, kernel, steps, weight: as in ``conjugate_gradients``.
+        guess: canvas image, where to start, too.
+        strength: a scalar or (N, 1, 1, 1).
+
+    Returns:
+        The canvas image.
+    """
+    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
+    start = model.transform(guess)
+    right = model.adjoint(y) + strength * start
+    inverse = 1 / (model.otf.abs().square() + strength)
+    return model.image(solve(lambda u: model.normal(u) + strength * u, right, start, inverse, steps))
 
 
 def wiener(y: torch.Tensor, kernel: torch.Tensor, strength: torch.Tensor | float) -> torch.Tensor:

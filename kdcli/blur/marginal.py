@@ -31,7 +31,7 @@ def ascend(
     kernel: torch.Tensor,
     *,
     rounds: int = 2,
-    level: float = 0.1,
+    level: torch.Tensor | float = 0.1,
     image_steps: int = 8,
     kernel_steps: int = 5,
 ) -> torch.Tensor:
@@ -42,7 +42,7 @@ def ascend(
         kernel: (N, 1, K, K), sum 1, where to start.
         rounds: of expectation and maximisation.
         level: standard deviation of what the model can't explain, noise and the kernel's own error, in the
-            units of y.
+            units of y; one for all or (N, 1, 1, 1).
         image_steps: of conjugate gradients, in every E.
         kernel_steps: of accelerated projected gradients, in every M.
 
@@ -74,7 +74,12 @@ def ascend(
 
 
 def _expect(
-    model: UnknownBorder, g: torch.Tensor, start: torch.Tensor, prior: torch.Tensor, level: float, steps: int
+    model: UnknownBorder,
+    g: torch.Tensor,
+    start: torch.Tensor,
+    prior: torch.Tensor,
+    level: torch.Tensor | float,
+    steps: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spectrum of the mean of the sharp gradients, and their variance on the canvas.
 

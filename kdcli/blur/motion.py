@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from kdcli.blur.kernels import KERNEL_SIZE, centred
 
+INTENSITY = (0.1, 0.95)  # what the paper drew from
 _TINY = 0.1  # keeps steps and turns from vanishing at either end of the intensity range
 
 
@@ -44,7 +45,7 @@ def motion_path(intensity: float, diagonal: float, rng: np.random.Generator) -> 
 
 
 def motion_kernels(
-    count: int, rng: np.random.Generator, intensity: tuple[float, float] = (0.1, 0.95)
+    count: int, rng: np.random.Generator, intensity: tuple[float, float] = INTENSITY
 ) -> np.ndarray:
     """Motion-blur kernels, intensity ~ U(intensity).
 

@@ -8,20 +8,20 @@ import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
 from kdcli.blur.marginal import ascend
+from kdcli.blur.sparse import diagonal_noise
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance, reduce_image
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import Schedule
 
-COARSE_LEVEL, FINE_LEVEL, LAST_LEVEL = (
-    0.15,
-    0.1,
-    0.03,
-)  # what the kernels leave unexplained, in standard deviations
+# What the kernels leave unexplained, in standard deviations of the photo.
+COARSE_LEVEL, FINE_LEVEL, LAST_LEVEL = 0.15, 0.1, 0.03
+_HIDDEN = 3.0  # how much larger than it looks the noise is taken to be: JPEG hides it
 _AT_ONCE = 16  # patches in a batch, which bounds the memory
 
 Progress = Callable[[float], None]
+Record = Callable[[torch.Tensor], None]
 
 
 def turn(image: torch.Tensor, which: int) -> torch.Tensor:
@@ -58,31 +58,56 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
     """
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
+    coarse_level, fine_level, last_level = levels(y)
     for _ in range(coarse):
-        kernel = ascend(half, network.predict(half, kernel), level=COARSE_LEVEL)
+        kernel = ascend(half, network.predict(half, kernel), level=coarse_level)
     kernel = expand_kernel(kernel)
     for _ in range(fine):
         kernel = network.predict(y, kernel)
         yield kernel
-        kernel = ascend(y, kernel, level=FINE_LEVEL)
+        kernel = ascend(y, kernel, level=fine_level)
         yield kernel
-    yield ascend(y, kernel, level=LAST_LEVEL)
+    yield ascend(y, kernel, level=last_level)
+
+
+def levels(y: torch.Tensor) -> list[torch.Tensor]:
+    """What kernels must leave unexplained at half the scale, at the whole, and in the end: (N, 1, 1, 1) each.
+
+    Never less than the noise: a difference of two pixels has that of both, a 2x2 average half of it.
+    """
+    noise = _HIDDEN * diagonal_noise(y)
+    expected = ((COARSE_LEVEL, noise / 2), (FINE_LEVEL, noise), (LAST_LEVEL, noise))
+    return [(level**2 + 2 * each.square()).sqrt() for level, each in expected]
 
 
 def estimate_kernels(
-    network: KernelNet, patches: torch.Tensor, options: Options, progress: Progress
+    network: KernelNet,
+    patches: torch.Tensor,
+    options: Options,
+    progress: Progress,
+    record: Record = lambda _kernels: None,
 ) -> torch.Tensor:
-    """Kernels (N, 1, 64, 64) of patches (N, C, 256, 256), averaged over so many flips and turns of each."""
+    """Look at patches (N, C, 256, 256) ``options.looks`` times or more: as they are, then flipped and turned.
+
+    Args:
+        record: called with the kernels of the patches as they are, after every pass and every ascent.
+
+    Returns:
+        (L, 1, 64, 64), L a multiple of N: the kernels of all looks, those of the patches as they are first.
+    """
     y = standardise(luminance(patches))
-    groups = torch.cat([turn(y, which) for which in range(options.flips)]).split(_AT_ONCE)
+    turns = min(-(-options.looks // len(y)), 8)
+    groups = torch.cat([turn(y, which) for which in range(turns)]).split(_AT_ONCE)
     kernels = []
     for number, group in enumerate(groups):
         kernel = group
-        for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):  # noqa: B007
+        for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):
+            if number == 0:
+                record(kernel[: len(y)])
             progress((number + (index + 1) / (2 * options.fine + 1)) / len(groups))
         kernels.append(kernel)
     parts = torch.cat(kernels).split(len(y))
-    return normalise(sum(turn_back(k, which) for which, k in enumerate(parts)))  # type: ignore[arg-type]
+    return torch.cat([turn_back(k, which) for which, k in enumerate(parts)])
 
 
 def sample_kernels(
@@ -94,12 +119,15 @@ def sample_kernels(
     options: Options,
     generator: torch.Generator,
     progress: Progress,
+    record: Record = lambda _loss: None,
 ) -> torch.Tensor:
     """Stage I of the paper's Algorithm 1: guided reverse diffusion over the kernel.
 
     Args:
         patches: (N, C, 256, 256).
         start: (N, 1, 64, 64), the kernels with which the encoder reads the patches.
+        record: called with the reblurring loss (N * samples,) of every step's k0, before guidance moves it,
+            where there is guidance or ``options.residuals``.
 
     Returns:
         (N * samples, 1, 64, 64), the samples of a patch next to each other.
@@ -108,7 +136,7 @@ def sample_kernels(
     with torch.no_grad():
         condition, _ = network.encode(standardise(luminance(patches)), start)
     condition = condition.repeat_interleave(options.samples, 0)
-    k_t = _noise((n, *start.shape[1:]), generator, start.device)
+    k_t = normal_noise((n, *start.shape[1:]), generator, start.device)
     times = schedule.times(options.steps)
     k0 = k_t
     for index, time in enumerate(times):
@@ -116,15 +144,20 @@ def sample_kernels(
         with torch.no_grad():
             k0 = network.denoise(k_t, t, condition).clamp(-1, 1)
         if options.guidance > 0:  # eq. 20, with the step size of eq. 33
-            k0 = (k0 - options.guidance * guide.log_gradient(k0)).clamp(-1, 1)
+            gradient, loss = guide.log_gradient(k0)
+            k0 = (k0 - options.guidance * gradient).clamp(-1, 1)
+            record(loss)
+        elif options.residuals:
+            with torch.no_grad():
+                record(guide.loss(from_units(k0)))
         if index + 1 < len(times):
             after = torch.full_like(t, times[index + 1])
-            k_t = _reverse(schedule, k_t, k0, t, after, options.ancestral, generator)
+            k_t = reverse_step(schedule, k_t, k0, t, after, options.ancestral, generator)
         progress((index + 1) / len(times))
     return from_units(k0)
 
 
-def _reverse(
+def reverse_step(
     schedule: Schedule,
     k_t: torch.Tensor,
     k0: torch.Tensor,
@@ -138,10 +171,10 @@ def _reverse(
     now, then = schedule.at(t), schedule.at(after)
     variance = (1 - then) / (1 - now) * (1 - now / then) if ancestral else torch.zeros_like(now)
     direction = (1 - then - variance).clamp(min=0).sqrt() * noise
-    fresh = _noise(k_t.shape, generator, k_t.device) if ancestral else 0.0
+    fresh = normal_noise(k_t.shape, generator, k_t.device) if ancestral else 0.0
     return then.sqrt() * k0 + direction + variance.sqrt() * fresh
 
 
-def _noise(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> torch.Tensor:
+def normal_noise(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> torch.Tensor:
     """Normal noise drawn on the CPU, so that devices share it."""
     return torch.randn(shape, generator=generator).to(device)

@@ -10,7 +10,9 @@ from kdcli.blur.convolve import convolve
 from kdcli.blur.kernels import KERNEL_SIZE, normalise
 from kdcli.engine.options import Options
 from kdcli.nets.estimator import from_units
-from kdcli.nets.solver import Solver
+
+Restorer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""F(y, k): photos (N, 3, H, W) and kernels (N, 1, 64, 64) to photos; our solver, or the published one."""
 
 _SPARSITY = 1e-3  # weight of the l1 term of stage II, relative to the loss
 _SOFTENING = 1e-4  # of its square root: next to zero its slope would drown the loss's
@@ -27,7 +29,7 @@ class Guide:
         patches: (N, 3, 256, 256); kernels come ``samples`` to a patch, next to each other.
     """
 
-    def __init__(self, solver: Solver, patches: torch.Tensor, samples: int = 1):
+    def __init__(self, solver: Restorer, patches: torch.Tensor, samples: int = 1):
         self.solver = solver
         self.y = patches.repeat_interleave(samples, 0)
         self.seen = self.y[..., _MARGIN - 1 : -_MARGIN, _MARGIN - 1 : -_MARGIN]
@@ -40,16 +42,16 @@ class Guide:
             losses.append((convolve(restored, k, "valid") - seen).square().mean((1, 2, 3)))
         return torch.cat(losses)
 
-    def log_gradient(self, k0: torch.Tensor) -> torch.Tensor:
-        """The gradient of log loss at kernels in diffusion units, scaled to a largest entry of 1.
+    def log_gradient(self, k0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The gradient of log loss at kernels in diffusion units, scaled to a largest entry of 1; the loss.
 
         Of the logarithm, since eq. 33 divides the step by the loss.
         """
         with torch.enable_grad():
             k0 = k0.detach().requires_grad_(True)
-            log_loss = self.loss(from_units(k0)).clamp(min=1e-12).log().sum()
-            (gradient,) = torch.autograd.grad(log_loss, k0)
-        return gradient / gradient.abs().amax((-3, -2, -1), keepdim=True).clamp(min=1e-12)
+            loss = self.loss(from_units(k0))
+            (gradient,) = torch.autograd.grad(loss.clamp(min=1e-12).log().sum(), k0)
+        return gradient / gradient.abs().amax((-3, -2, -1), keepdim=True).clamp(min=1e-12), loss.detach()
 
 
 def refine(

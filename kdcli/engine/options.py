@@ -24,7 +24,8 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        flips: average the estimate over this many of the 8 flips and turns of each patch.
+        looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
+        residuals: measure the reblurring loss of every step, which guided steps do in any case.
         seed: of the random generator; the same seed, device and version give the same result.
     """
 
@@ -38,15 +39,18 @@ class Options:
     ancestral: bool = False
     coarse: int = 3
     fine: int = 3
-    flips: int = 1
+    looks: int = 4
+    residuals: bool = False
     seed: int = 0
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=4, flips=4, patches=8),
-    "paper": Options(preset="paper", steps=1000, guidance=0.1, refine_steps=200, patches=1, ancestral=True),
+    "best": Options(preset="best", coarse=4, fine=4, looks=16, patches=8),
+    "paper": Options(
+        preset="paper", steps=1000, guidance=0.1, refine_steps=20, patches=1, looks=1, ancestral=True
+    ),
 }
 
 

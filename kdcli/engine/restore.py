@@ -8,7 +8,7 @@ import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.sparse import restore_exact
-from kdcli.nets.solver import Solver
+from kdcli.engine.guidance import Restorer
 
 TILE = 512
 _DISCARD = KERNEL_SIZE // 2  # next to a tile's inner edges, where the solution guesses what lies beyond
@@ -16,7 +16,7 @@ _BLEND = 32
 
 
 def restore(
-    solver: Solver,
+    solver: Restorer,
     photo: torch.Tensor,
     kernel: torch.Tensor,
     exact: bool,
@@ -34,17 +34,16 @@ def restore(
     """
     height, width = photo.shape[-2:]
     rows, columns = spans(height), spans(width)
-    total, weights = torch.zeros_like(photo), torch.zeros_like(photo[:, :1])
+    down, across = shares(height, photo.device), shares(width, photo.device)
+    total = torch.zeros_like(photo)  # beside the photo, the only thing of its size
     for i, (top, bottom) in enumerate(rows):
         for j, (left, right) in enumerate(columns):
             tile = photo[..., top:bottom, left:right]
-            window = ramp(top, bottom, height, photo.device)[:, None] * ramp(left, right, width, photo.device)
             with torch.no_grad():
                 restored = restore_exact(tile, kernel) if exact else solver(tile, kernel)
-                total[..., top:bottom, left:right] += restored * window
-            weights[..., top:bottom, left:right] += window
+                total[..., top:bottom, left:right] += restored * (down[i][:, None] * across[j])
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
-    return (total / weights).clamp(0, 1)
+    return total.clamp_(0, 1)
 
 
 def spans(length: int) -> list[tuple[int, int]]:
@@ -54,6 +53,15 @@ def spans(length: int) -> list[tuple[int, int]]:
     stride = TILE - 2 * _DISCARD - _BLEND
     starts = [*range(0, length - TILE, stride), length - TILE]
     return [(start, start + TILE) for start in starts]
+
+
+def shares(length: int, device: torch.device) -> list[torch.Tensor]:
+    """The weights of the pixels of each tile along a side: those of all tiles at a pixel sum to 1."""
+    ramps = [ramp(first, last, length, device) for first, last in spans(length)]
+    total = torch.zeros(length, device=device)
+    for weight, (first, last) in zip(ramps, spans(length), strict=True):
+        total[first:last] += weight
+    return [weight / total[first:last] for weight, (first, last) in zip(ramps, spans(length), strict=True)]
 
 
 def ramp(first: int, last: int, length: int, device: torch.device) -> torch.Tensor:

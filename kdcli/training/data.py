@@ -43,6 +43,11 @@ class Batch:
         """The pairs from first to last, last left out."""
         return Batch(*(getattr(self, f.name)[first:last] for f in fields(self)))
 
+    @staticmethod
+    def joined(parts: Sequence[Batch]) -> Batch:
+        """Several batches as one."""
+        return Batch(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Batch)))
+
 
 def load_photos(folder: Path) -> list[np.ndarray]:
     """Every photo of a folder as (H, W, 3) uint8, in the order of their names.

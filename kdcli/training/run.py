@@ -18,9 +18,13 @@ from kdcli.training.data import PairMaker, load_photos, split_photos
 from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Plan, Progress, Task, train_loop
 from kdcli.training.solver import SolverTask
+from kdcli.weights.header import read_metadata
+from kdcli.weights.package import write_package
+from kdcli.weights.register import UNKNOWN
 from kdcli.weights.store import choose_device, fill, save_weights
 
 Network = Literal["kernel", "solver"]
+_ARCHITECTURES = {"kernel": "kernel-1", "solver": "solver-2"}  # in kdcli.weights.architectures
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class TrainConfig:
         init: weights to start from, or None.
         estimator: weights of the kernel network whose kernels the solver learns to bear, or None.
         resume: go on from the run's checkpoint.
+        licence: of the weights, for their model card.
         device, seed: as everywhere.
         command: how the run was asked for, kept in the weights.
     """
@@ -60,13 +65,14 @@ class TrainConfig:
     init: Path | None = None
     estimator: Path | None = None
     resume: bool = False
+    licence: str = UNKNOWN
     device: str = "auto"
     seed: int = 0
     command: str = ""
 
 
 def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | None], None]) -> Path:
-    """Train a network and write its weights, log and sample sheet to the run's folder.
+    """Train a network and write its weights, log, sample sheet and a package for the Hub to the run's folder.
 
     Returns:
         The weights file.
@@ -113,15 +119,25 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     scores = task.validate(network, held_out)
     path = config.out / f"{config.network}.safetensors"
     metadata = {
-        "architecture": f"{config.network}-1",
+        "architecture": _ARCHITECTURES[config.network],
         "command": config.command,
         "data": f"{len(train_photos)} photos of {config.photos.resolve().name}, {config.family} kernels",
+        "held_out": f"{len(held_out.kernel)} pairs from {len(held_photos)} photos held out",
         "steps": str(progress.step),
         "commit": _commit(),
         "validation": ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
     }
     save_weights(network, path, metadata)
+    files = [path, *_estimator(config)]
+    write_package(config.out / "upload", files, licence=config.licence, samples=config.out / "samples.png")
     return path
+
+
+def _estimator(config: TrainConfig) -> list[Path]:
+    """The estimator's file, if a package can hold it: the solver has learnt from its kernels."""
+    path = config.estimator
+    known = path is not None and path.is_file() and "architecture" in read_metadata(path)
+    return [path] if path is not None and known else []
 
 
 def _make(config: TrainConfig, device: torch.device) -> tuple[KernelNet | Solver, Task]:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, fast_size, laplacian_spectrum
+from kdcli.blur.deconvolve import (
+    UnknownBorder,
+    conjugate_gradients,
+    fast_size,
+    laplacian_spectrum,
+    pull_towards,
+    unclipped,
+)
 
 SIZE = (6, 7)
 
@@ -55,6 +62,33 @@ def test_conjugate_gradients_reach_the_least_squares_solution(kernel: torch.Tens
     wanted = np.linalg.solve(normal, a.T @ (w2[:, None] * y[0].reshape(2, -1).numpy().T)).T
     found = conjugate_gradients(y, kernel, strength=strength, steps=150, weight=weight)
     np.testing.assert_allclose(found[0].reshape(2, -1), wanted, atol=1e-5)
+
+
+def test_the_data_step_reaches_its_solution(kernel: torch.Tensor) -> None:
+    y, guess = rand(1, 2, *SIZE), rand(1, 2, *UnknownBorder(kernel, SIZE).canvas, seed=8)
+    a = blur_matrix(kernel[0, 0].numpy(), UnknownBorder(kernel, SIZE).canvas)
+    flat = guess[0].reshape(2, -1).numpy()
+    right = a.T @ y[0].reshape(2, -1).numpy().T + 0.03 * flat.T
+    wanted = np.linalg.solve(a.T @ a + 0.03 * np.eye(a.shape[1]), right).T
+    found = pull_towards(y, kernel, guess, strength=0.03, steps=100)
+    np.testing.assert_allclose(found[0].reshape(2, -1), wanted, atol=1e-6)
+
+
+def test_pasting_changes_the_photos_part_alone(model: UnknownBorder) -> None:
+    canvas, y = rand(1, 2, *model.canvas), rand(1, 2, *SIZE, seed=4)
+    pasted = model.paste(y, canvas)
+    torch.testing.assert_close(model.crop(pasted), y)
+    changed = (pasted != canvas).any(1)[0]
+    assert int(changed.sum()) <= SIZE[0] * SIZE[1]
+
+
+def test_clipped_pixels_are_hardly_trusted() -> None:
+    y = torch.tensor([0.0, 0.5, 0.97, 250 / 255, 254 / 255, 1.0]).view(1, 1, 1, 6)
+    weight = unclipped(y)[0, 0, 0]
+    torch.testing.assert_close(weight[:3], torch.ones(3))
+    assert weight[3] > 0.9
+    assert weight[4] < 0.3
+    torch.testing.assert_close(weight[5], torch.tensor(0.1))
 
 
 def test_more_steps_and_a_better_start_come_closer(kernel: torch.Tensor) -> None:

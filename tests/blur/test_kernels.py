@@ -131,3 +131,16 @@ def test_best_shift_moves_the_second_onto_the_first() -> None:
     rows, columns = algebra.best_shift(a.expand(2, -1, -1), b)
     assert rows.tolist() == [-5, 8]
     assert columns.tolist() == [7, 0]
+
+
+def test_exact_centring_moves_the_path_and_leaves_its_shape() -> None:
+    lines = torch.zeros(2, 1, 64, 64)
+    lines[0, 0, 29, 20:40] = 1
+    lines[1, 0, 10:41, 36] = 1
+    smooth = algebra.normalise(torch.nn.functional.avg_pool2d(lines, 3, 1, 1))
+    moved = algebra.centred_exactly(smooth)
+    for centre in algebra.centre_of_mass(moved):
+        torch.testing.assert_close(centre, torch.full((2, 1), 32.0), atol=0.05, rtol=0)
+    assert float(moved.min()) >= 0
+    torch.testing.assert_close(moved.sum((-2, -1)), torch.ones(2, 1))
+    assert (algebra.mnc(moved[:, 0], smooth[:, 0]) > 0.97).all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,15 @@ from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc
 from kdcli.blur.marginal import ascend
 from kdcli.engine.deblur import FLAT_WARNING, deblur_image, estimate_image_kernel
-from kdcli.engine.estimate import FINE_LEVEL, alternate, sample_kernels, turn, turn_back
+from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, refine
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
 from kdcli.engine.restore import TILE, ramp, restore, spans
 from kdcli.errors import UsageError
-from kdcli.nets.estimator import KernelNet
+from kdcli.nets.estimator import KernelNet, luminance
+from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import make_schedule
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
@@ -70,10 +73,21 @@ def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np
         assert kernel.shape == (1, 1, 64, 64)
         assert float(kernel.min()) >= 0
         assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
-    torch.testing.assert_close(found[1], ascend(y, found[0], level=FINE_LEVEL), rtol=0, atol=0)
+    torch.testing.assert_close(found[1], ascend(y, found[0], level=levels(y)[1]), rtol=0, atol=0)
     torch.testing.assert_close(found[2], models.kernel.predict(y, found[1]), rtol=0, atol=0)
     other = list(alternate(models.kernel, y, coarse=2, fine=1))
     assert not torch.equal(found[0], other[0])  # the turns at half the scale count
+
+
+def test_ascents_expect_the_noise_of_the_photo() -> None:
+    generator = torch.Generator().manual_seed(5)
+    smooth = torch.nn.functional.interpolate(torch.rand((1, 1, 9, 9), generator=generator), size=(256, 256))
+    noisy = smooth + 0.1 * torch.randn(smooth.shape, generator=generator)
+    quiet, loud = levels(smooth), levels(noisy)
+    for level, expected in zip(quiet, (0.15, 0.1, 0.03), strict=True):
+        assert float(level) == pytest.approx(expected)
+    assert [float(level) for level in loud[1:]] == pytest.approx([0.436, 0.425], rel=0.05)
+    assert 0.15 < float(loud[0]) < float(loud[1])
 
 
 def test_the_best_patch_is_where_the_texture_is() -> None:
@@ -129,11 +143,13 @@ def test_the_reblurring_loss_is_small_at_the_truth_and_differentiable(
 ) -> None:
     sharp = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1)[None]
     true, wrong = kernels(2).split(1)
-    guide = Guide(models.solver, convolve(sharp, true), samples=2)
+    guide = Guide(partial(models.solver, exact=False), convolve(sharp, true), samples=2)
     with torch.no_grad():
         at_truth, at_wrong = guide.loss(torch.cat([true, wrong])).tolist()
     assert at_truth < at_wrong
-    assert torch.isfinite(guide.log_gradient(torch.zeros(2, 1, 64, 64))).all()
+    gradient, loss = guide.log_gradient(torch.zeros(2, 1, 64, 64))
+    assert torch.isfinite(gradient).all()
+    torch.testing.assert_close(loss, guide.loss(torch.full((2, 1, 64, 64), 1 / 64**2)))
 
 
 def test_refinement_never_raises_the_loss(models: Models, photo: np.ndarray) -> None:
@@ -205,6 +221,39 @@ def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.n
     np.testing.assert_array_equal(first.kernel, second.kernel)
     assert first.patches == 1
     assert first.kernel.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "points"),
+    [
+        ({"steps": 3, "guidance": 0.1}, 3),  # guidance needs the loss anyway
+        ({"steps": 3}, None),
+        ({"steps": 3, "residuals": True}, 3),
+        ({"residuals": True, "fine": 2}, 2 * 2 + 1),  # a pass and an ascent a turn, and the last
+        ({}, None),
+    ],
+)
+def test_residuals_are_recorded_where_free_or_asked_for(
+    models: Models, photo: np.ndarray, settings: dict[str, Any], points: int | None
+) -> None:
+    options = replace(QUICK, samples=2, **settings)
+    found = estimate_image_kernel(photo, models, options)
+    samples = 2 if options.steps > 1 else 1
+    assert [len(curve) for curve in found.residuals] == ([points] * samples if points else [])
+    assert all(0 < loss < 1 for curve in found.residuals for loss in curve)
+    if options.residuals:
+        without = estimate_image_kernel(photo, models, replace(options, residuals=False))
+        np.testing.assert_array_equal(found.kernel, without.kernel)
+
+
+def test_a_residual_is_the_loss_of_the_kernel_after_a_turn(models: Models, photo: np.ndarray) -> None:
+    patches = informative_patches(torch.from_numpy(photo).permute(2, 0, 1)[None], 1)
+    y = standardise(luminance(patches))
+    guide = Guide(models.solver, patches)
+    with torch.no_grad():
+        losses = [float(guide.loss(kernel)) for kernel in alternate(models.kernel, y, coarse=1, fine=1)]
+    found = estimate_image_kernel(photo, models, replace(QUICK, residuals=True))
+    assert found.residuals == [losses]
 
 
 def test_wide_photos_are_mirrored_not_repeated() -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from kdcli.blur.convolve import convolve
+from kdcli.blur.deconvolve import UnknownBorder, unclipped
 from kdcli.blur.families import sample
-from kdcli.nets.solver import Solver
+from kdcli.nets.solver import Solver, reliance
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -26,29 +27,52 @@ def test_any_size_comes_back_as_it_went_in(
     solver: Solver, kernel: torch.Tensor, size: tuple[int, int]
 ) -> None:
     y = photo(*size)
-    found = solver(y, kernel)
+    found = solver(y, kernel, exact=False)
     assert found.shape == y.shape
     assert found.dtype == torch.float32
-    _, strong = solver.deconvolve(y, kernel)
-    torch.testing.assert_close(found, strong)  # its last layer begins at zero
+    model = UnknownBorder(kernel, size)
+    _, strong = solver.deconvolve(y, kernel, unclipped(y))
+    torch.testing.assert_close(found, model.crop(strong))  # its last layer begins at zero
 
 
 def test_the_gate_chooses_between_the_restorations(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(37, 53)
-    weak, strong = solver.deconvolve(y, kernel)
+    model = UnknownBorder(kernel, (37, 53))
+    weak, strong = (model.crop(x) for x in solver.deconvolve(y, kernel, unclipped(y)))
     assert (weak - strong).abs().max() > 0.01
     with torch.no_grad():
         solver.tail.bias.view(6, 16)[:3] = 20.0  # type: ignore[union-attr]
-        torch.testing.assert_close(solver(y, kernel), weak, atol=1e-4, rtol=0)
+        first, last = solver.turns(y, kernel, exact=False)
+        torch.testing.assert_close(first, weak, atol=1e-4, rtol=0)
+        assert (last - weak).abs().max() > 1e-3  # the second turn has the pulled image for the weak one
         solver.tail.bias.view(6, 16)[3:] = 0.5  # type: ignore[union-attr]
-        torch.testing.assert_close(solver(y, kernel), weak + 0.5, atol=1e-2, rtol=0)
+        torch.testing.assert_close(solver.turns(y, kernel, exact=False)[0], weak + 0.5, atol=1e-2, rtol=0)
+
+
+def test_a_known_kernel_gets_the_faithful_image(solver: Solver, kernel: torch.Tensor) -> None:
+    y = photo(40, 40)
+    weak, _ = solver.deconvolve(y, kernel, unclipped(y))
+    first, last = solver.turns(y, kernel, exact=True)
+    torch.testing.assert_close(first, UnknownBorder(kernel, (40, 40)).crop(weak))
+    assert not torch.equal(first, last)
+
+
+def test_a_clear_kernel_is_taken_for_known_further_than_a_smeared_one(
+    solver: Solver, kernel: torch.Tensor
+) -> None:
+    smeared = torch.nn.functional.avg_pool2d(kernel, 9, 1, 4)
+    clear, vague = reliance(torch.cat([kernel, smeared]))
+    assert 0 <= vague < clear <= 0.7
+    y = photo(40, 40)
+    torch.testing.assert_close(solver(y, kernel), solver(y, kernel, exact=clear[None]))
 
 
 def test_the_true_kernel_makes_a_photo_sharper(solver: Solver, kernel: torch.Tensor) -> None:
     sharp = photo(160, 160)
     y = convolve(sharp, kernel, "valid")
     inner = sharp[..., 31 : 31 + y.shape[-2], 31 : 31 + y.shape[-1]]
-    weak, strong = solver.deconvolve(y, kernel)
+    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
+    weak, strong = (model.crop(x) for x in solver.deconvolve(y, kernel, unclipped(y)))
     blurred, rough, fine = ((x - inner).square().mean() for x in (y, strong, weak))
     assert fine < rough < blurred
 

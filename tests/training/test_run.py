@@ -18,7 +18,8 @@ from kdcli.nets.estimator import KernelNet
 from kdcli.training import run
 from kdcli.training.loop import Progress
 from kdcli.training.run import TrainConfig, train
-from kdcli.weights.store import load_state, read_metadata
+from kdcli.weights.header import read_metadata
+from kdcli.weights.store import load_state
 
 Report = Callable[[Progress, dict[str, float] | None], None]
 
@@ -56,13 +57,17 @@ def test_a_run_leaves_weights_log_and_samples(
     path = train(TrainConfig(network=network, **small), lambda progress, _: seen.append(progress.step))
     out = small["out"]
     assert path == out / f"{network}.safetensors"
-    assert {p.name for p in out.iterdir()} == {"checkpoint.pt", "log.jsonl", "samples.png", path.name}
+    names = {"checkpoint.pt", "log.jsonl", "samples.png", "upload", path.name}
+    assert {p.name for p in out.iterdir()} == names
+    uploaded = {p.name for p in (out / "upload").iterdir()}
+    assert uploaded == {"config.json", "README.md", "samples.png", path.name}
+    assert (out / "upload" / path.name).read_bytes() == path.read_bytes()
     assert seen == steps(out) == [1, 2]
     assert all(line["loss"] > 0 and line["lr"] > 0 for line in log(out))
     with Image.open(out / "samples.png") as sheet:
         assert sheet.width == 256  # one pair held out
     metadata = read_metadata(path)
-    assert metadata["architecture"] == f"{network}-1"
+    assert metadata["architecture"] == {"kernel": "kernel-1", "solver": "solver-2"}[network]
     assert metadata["command"] == "kd train"
     fresh = run.KernelNet() if network == "kernel" else run.Solver()
     before = {n: w.clone() for n, w in fresh.state_dict().items()}
@@ -111,6 +116,8 @@ def test_the_solver_learns_with_an_estimators_kernels(small: dict[str, Any], tmp
     path = train(TrainConfig(network="solver", **small, estimator=estimator), silent)
     scores = dict(part.split(" ") for part in read_metadata(path)["validation"].split(", "))
     assert scores["psnr_estimated"] != scores["psnr_true"]
+    assert (small["out"] / "upload" / "kernel.safetensors").read_bytes() == before
+    assert scores["psnr_true"] in (small["out"] / "upload" / "README.md").read_text()
     assert estimator.read_bytes() == before
 
 

@@ -1,0 +1,46 @@
+"""`kd deblur` with networks that do nothing, so that what remains is what a photo's size costs.
+
+`python -m tests.engine.large_photo IN OUT` prints how many bytes it took at most, beyond what Python and
+torch take by themselves.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import kdcli.engine.deblur as engine
+import kdcli.weights as weights
+from kdcli.cli import run
+from kdcli.weights import Models
+
+
+def peak() -> int:
+    """The most bytes of memory that this process has had so far."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return 1024 * int(line.split()[1])
+
+
+def nothing(photo: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """A solver that returns the photo."""
+    return photo.clone()
+
+
+def straight(_network: Any, patches: torch.Tensor, *_: Any) -> torch.Tensor:
+    """The same short kernel for every patch."""
+    kernel = torch.zeros(len(patches), 1, 64, 64)
+    kernel[..., 32, 30:35] = 0.2
+    return kernel
+
+
+if __name__ == "__main__":
+    models = Models(None, nothing, torch.device("cpu"), "none")  # type: ignore[arg-type]
+    weights.load_models = lambda *_: models  # type: ignore[assignment]
+    engine.estimate_kernels = straight
+    before = peak()
+    code = run(["deblur", sys.argv[1], "-o", sys.argv[2], "--quiet"])
+    print(peak() - before)
+    sys.exit(code)
