@@ -28,7 +28,11 @@ def files(tmp_path: Path) -> list[Path]:
     torch.manual_seed(0)
     paths = []
     for role, make in (("kernel", small_kernel), ("solver", small_solver)):
-        words = {"architecture": f"{role}-1", "data": "3 photos", "validation": "mnc 0.5"}
+        words = {
+            "architecture": {"kernel": "kernel-1", "solver": "solver-2"}[role],
+            "data": "3 photos",
+            "validation": "mnc 0.5",
+        }
         paths.append(tmp_path / f"{role}.safetensors")
         save_weights(make(), paths[-1], words)
     return paths

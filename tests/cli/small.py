@@ -8,8 +8,9 @@ from kdcli.nets.solver import Solver
 # Run first in the processes that the tests start.
 SMALL = """
 from kdcli.weights.architectures import ARCHITECTURES, Architecture
-for role in ("kernel", "solver"):
-    ARCHITECTURES[f"{role}-1"] = Architecture(role, "tests.cli.small", f"small_{role}")
+for name in ("kernel-1", "solver-2"):
+    role = ARCHITECTURES[name].role
+    ARCHITECTURES[name] = Architecture(role, "tests.cli.small", f"small_{role}")
 """
 
 
