@@ -81,8 +81,16 @@ def _settings(
         if isinstance(value, dict):
             yield from _settings(value, options, (*command, key))
         else:
+            _refuse_programs(key, value)
             for known in options.named(command, key):
                 yield known, known.accept(value)
+
+
+def _refuse_programs(key: str, value: Any) -> None:
+    """A file may come with a folder from anywhere: it must not choose what is run."""
+    for word in value if isinstance(value, list) else [value]:
+        if isinstance(word, str) and word.startswith("cmd:"):
+            raise UsageError(f"{key} names a program to run: that is for the command line alone")
 
 
 def _table(tables: dict[str, Any], command: Command) -> dict[str, Any]:

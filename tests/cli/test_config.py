@@ -154,6 +154,7 @@ def test_lists(here: Path, capsys: Capture) -> None:
         ("preset = 1979-05-27", "write a text in quotes"),
         ("[deblur]\nsave-psf = 1", "save-psf is 1: write a text in quotes"),
         ("[bench]\nmethod = ['kd', 1]", "method is 1: write a text in quotes"),
+        ("[bench]\nmethod = ['kd', 'cmd:rm {input} {output}']", "method names a program to run: that is for"),
         ("seed = [1]", "seed is [1]: write a whole number"),
         ("seed = ", "no TOML: "),
         ("seed = 1\nseed = 2", "no TOML: "),
