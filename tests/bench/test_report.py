@@ -253,12 +253,17 @@ def test_the_page_works_in_a_browser(tmp_path: Path, profile: Path, window: str)
     # The page's own policy stays in force; the probe works the controls as a person would.
     path.write_text(path.read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
     command = [browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    command += [f"--user-data-dir={profile}", f"--window-size={window}", "--virtual-time-budget=5000"]
+    command += [f"--user-data-dir={profile}", f"--window-size={window}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--no-sandbox")  # Chromium refuses to run as root with it
-    done = subprocess.run(
-        [*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=False
-    )
-    said = re.search("<title>said: (.*?)</title>", done.stdout)
+    command.append("--virtual-time-budget")
+    for budget in (5000, 20000, 80000):  # on a busy machine, pictures may be decoded after the shorter ones
+        command[-1] = f"--virtual-time-budget={budget}"
+        done = subprocess.run(
+            [*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=False
+        )
+        said = re.search("<title>said: (.*?)</title>", done.stdout)
+        if said:
+            break
     assert said, done.stderr[-2000:]
     assert said[1].split("|") == ["25%", "sharp", "true", "75", "a.png b.png c.png", "c.png", "32", "true"]
