@@ -10,7 +10,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN command -v python3 || (apt-get update && \
     apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*)
 
-COPY pyproject.toml README.md LICENSE weights.toml /src/
+COPY pyproject.toml README.md LICENSE LICENSE-WEIGHTS weights.toml /src/
 COPY kdcli /src/kdcli
 RUN python3 -m venv /opt/kd && \
     /opt/kd/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" /src && rm -r /src

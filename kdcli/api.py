@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdcli.engine.deblur import Deblurred, KernelEstimate, deblur_image, estimate_image_kernel
+from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.options import make_options
+from kdcli.engine.results import Deblurred, KernelEstimate
 from kdcli.errors import KdError, UsageError
 from kdcli.weights import load_models
 
@@ -28,6 +29,7 @@ def deblur(
     guidance: float | None = None,
     samples: int | None = None,
     refine_steps: int | None = None,
+    blur: str = "auto",
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Deblurred:
@@ -38,7 +40,9 @@ def deblur(
         kernel: the blur kernel (64, 64), sum 1, where it is known; otherwise it is estimated.
         models: loaded with `load_models`, to be used for many photos; otherwise loaded for this one.
         device: "auto", "cpu", "cuda" or "cuda:N", where `models` is not given.
-        preset: "fast", "balanced", "best" or "paper"; the five that follow replace parts of it.
+        preset: "fast", "balanced", "best" or "paper"; the four that follow replace parts of it.
+        blur: "uniform" for one kernel, "varying" for kernels that change across the photo, or "auto".
+        seed: of the random numbers.
         progress: called with a stage's name and the fraction of it that is done.
 
     Returns:
@@ -49,7 +53,13 @@ def deblur(
         KdError: damaged weights, or an image of NaN or infinite values.
     """
     options = make_options(
-        preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
+        preset,
+        steps=steps,
+        guidance=guidance,
+        samples=samples,
+        refine_steps=refine_steps,
+        blur=blur,
+        seed=seed,
     )
     pixels = _pixels(image)
     return deblur_image(pixels, models or load_models(device), options, kernel=kernel, progress=progress)
@@ -65,12 +75,19 @@ def estimate_kernel(
     guidance: float | None = None,
     samples: int | None = None,
     refine_steps: int | None = None,
+    blur: str = "uniform",
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> KernelEstimate:
     """Estimate the blur kernel of a photo: (64, 64) float32, sum 1. Arguments and errors as for `deblur`."""
     options = make_options(
-        preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
+        preset,
+        steps=steps,
+        guidance=guidance,
+        samples=samples,
+        refine_steps=refine_steps,
+        blur=blur,
+        seed=seed,
     )
     pixels = _pixels(image)
     return estimate_image_kernel(pixels, models or load_models(device), options, progress=progress)

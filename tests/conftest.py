@@ -67,6 +67,7 @@ class FakeEngine:
     loss: float = 0.25
     failure: BaseException | None = None
     weights: list[str] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
     def load_models(self, device: str = "auto", name: str = "default", progress: Any = None) -> Any:
         self.calls.append({"load": device})
@@ -93,6 +94,12 @@ class FakeEngine:
             result.kernel = kernel
         return result
 
+    def deblur_images(
+        self, images: Any, models: Any, options: Any, *, kernel: Any = None, progress: Any = None
+    ) -> Any:
+        self.batches.append(len(images))
+        return [self.deblur_image(one, models, options, kernel=kernel, progress=progress) for one in images]
+
     def estimate_image_kernel(self, image: Any, models: Any, options: Any, *, progress: Any = None) -> Any:
         self.calls.append({"image": image, "options": options})
         if self.failure is not None:
@@ -109,9 +116,19 @@ class FakeEngine:
             confidence=0.8,
             seconds={"estimate": 0.5},
             patches=1,
+            grid=None,
             warnings=list(self.warnings),
             found=self.changed,
         )
+
+    def image_grid(self, image: Any, models: Any, options: Any, shape: Any, *, progress: Any = None) -> Any:
+        """The same kernel everywhere."""
+        kernel = self.estimate_image_kernel(image, models, options, progress=progress).kernel
+        rows, columns = (
+            (np.arange(count) + 0.5) * side / count for count, side in zip(shape, image.shape, strict=False)
+        )
+        kernels = np.broadcast_to(kernel, (*shape, *kernel.shape))
+        return SimpleNamespace(kernels=kernels, rows=rows, columns=columns, agreement=0.5)
 
 
 @pytest.fixture
@@ -121,8 +138,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     weights, deblur = ModuleType("kdcli.weights"), ModuleType("kdcli.engine.deblur")
     weights.load_models = fake.load_models  # type: ignore[attr-defined]
     deblur.deblur_image = fake.deblur_image  # type: ignore[attr-defined]
+    deblur.deblur_images = fake.deblur_images  # type: ignore[attr-defined]
     deblur.estimate_image_kernel = fake.estimate_image_kernel  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kdcli.weights", weights)
+    varying = ModuleType("kdcli.engine.varying")
+    varying.image_grid = fake.image_grid  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kdcli.engine.varying", varying)
     preview = ModuleType("kdcli.engine.preview")
     preview.preview_window = lambda image: (slice(2, 20), slice(3, 33))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kdcli.engine.deblur", deblur)

@@ -18,8 +18,6 @@ def api(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
     import importlib
 
     monkeypatch.delitem(sys.modules, "kdcli.api", raising=False)
-    sys.modules["kdcli.engine.deblur"].Deblurred = object  # type: ignore[attr-defined]
-    sys.modules["kdcli.engine.deblur"].KernelEstimate = object  # type: ignore[attr-defined]
     yield importlib.import_module("kdcli.api")
     sys.modules.pop("kdcli.api", None)
 

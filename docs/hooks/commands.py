@@ -102,7 +102,15 @@ def _meaning(param: Any, value: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Help text as Markdown: no character of it is markup, except for code in backticks."""
+    """Help text as Markdown: options and what is in backticks are code, and nothing else of it is markup."""
     text = text.replace("\\[", "[").replace(str(Path.home()), "~")
-    parts = re.split(r"(`[^`]*`)", text)
-    return "".join(p if p.startswith("`") else re.sub(r"([\\*_\[\]<>#])", r"\\\1", p) for p in parts)
+    code = r"`[^`]*`|(?<![\w-])--[a-z][a-z0-9-]*"
+    return "".join(
+        f"`{part.strip('`')}`" if re.fullmatch(code, part) else _plain(part)
+        for part in re.split(f"({code})", text)
+    )
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"([\\*_\[\]#])", r"\\\1", text)
+    return text.replace("<", "&lt;").replace(">", "&gt;")  # Markdown knows no backslash before these

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from kdcli.bench.dataset import Dataset, Pair
 from kdcli.bench.gallery import Gallery
 from kdcli.bench.journal import Task
 from kdcli.bench.memory import PeakMemory
-from kdcli.bench.methods import Method, make_method
+from kdcli.bench.methods import Kd, Method, make_method
 from kdcli.debug import debugging
-from kdcli.engine.deblur import to_array, to_tensor
+from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches
@@ -33,6 +34,8 @@ from kdcli.weights import Models, load_models
 from kdcli.weights.store import choose_device
 
 Scores = dict[str, Any]
+
+_GPU_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class BenchConfig:
         gallery: folder that keeps the restored photos, for a report or for ``measures``, or None.
         weights: as ``load_models`` takes them.
         measures: of ``perceptual.NAMES``, beside the others; they need a gallery.
+        batch: photos that kd's networks look at together; None is as many as the device likes.
     """
 
     methods: tuple[str, ...]
@@ -58,6 +62,7 @@ class BenchConfig:
     gallery: Path | None = None
     weights: str = "default"
     measures: tuple[str, ...] = ()
+    batch: int | None = None
 
 
 class Bench:
@@ -91,26 +96,42 @@ class Bench:
         """Whether the photo of a measured task is still there, where photos are kept at all."""
         return self.gallery is None or self.gallery.keeps(*task)
 
-    def measure(self, task: Task) -> Scores:
-        """All measures of one method on one image; a failure is noted as ``error``, not raised."""
-        method = self.methods[task[0]]
-        name = self.dataset.names[task[1]]
+    def groups(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+        """Tasks in the groups that ``measure`` takes: of one method, on as many images as go together."""
+        at_once = self.config.batch or (_GPU_BATCH if self.device.type == "cuda" else 1)
+        size = at_once * len(self.config.methods)
+        for first in range(0, len(tasks), size):
+            part = sorted(tasks[first : first + size])
+            yield from (list(group) for _, group in groupby(part, key=lambda task: task[0]))
+
+    def measure(self, tasks: Sequence[Task]) -> list[Scores]:
+        """All measures of one method on images; a failure is noted as ``error``, not raised."""
+        method = self.methods[tasks[0][0]]
         try:
-            pair = self.dataset[task[1]]
+            pairs = [self.dataset[image] for _, image in tasks]
             memory, began = PeakMemory(self.device), time.perf_counter()
-            answer = method(pair)
-            spent: Scores = {"seconds": time.perf_counter() - began}
-            spent |= {f"seconds_{stage}": value for stage, value in answer.seconds.items()}
-            most = memory.mebibytes()
-            if most is not None and not isinstance(method, Command):  # whose memory is not ours
-                spent["peak_memory_mib"] = most
-            if self.gallery:
-                self.gallery.keep(*task, answer)
-            return {"name": name, **self._scores(pair, answer), **spent}
+            answers = method.together(pairs) if isinstance(method, Kd) else [method(pair) for pair in pairs]
+            seconds = (time.perf_counter() - began) / len(pairs)
+            most = None if isinstance(method, Command) else memory.mebibytes()  # a program's is not ours
+            return [
+                self._row(task, pair, answer, seconds, most)
+                for task, pair, answer in zip(tasks, pairs, answers, strict=True)
+            ]
         except Exception as error:
+            if len(tasks) > 1:  # which of them it was
+                return [scores for task in tasks for scores in self.measure([task])]
             if debugging():
                 traceback.print_exc()
-            return {"name": name, "error": explain(error)}
+            return [{"name": self.dataset.names[tasks[0][1]], "error": explain(error)}]
+
+    def _row(self, task: Task, pair: Pair, answer: Answer, seconds: float, most: float | None) -> Scores:
+        spent: Scores = {"seconds": seconds}
+        spent |= {f"seconds_{stage}": value for stage, value in answer.seconds.items()}
+        if most is not None:
+            spent["peak_memory_mib"] = most
+        if self.gallery:
+            self.gallery.keep(*task, answer)
+        return {"name": pair.name, **self._scores(pair, answer), **spent}
 
     def _scores(self, pair: Pair, answer: Answer) -> Scores:
         restored, sharp = answer.restored, pair.sharp

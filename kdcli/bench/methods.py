@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,7 +14,8 @@ from kdcli.bench.command import Command
 from kdcli.bench.dataset import Pair
 from kdcli.blur.deconvolve import wiener
 from kdcli.blur.sparse import noise_level
-from kdcli.engine.deblur import deblur_image, to_array, to_tensor
+from kdcli.engine.arrays import to_array, to_tensor
+from kdcli.engine.deblur import deblur_image, deblur_images
 from kdcli.engine.options import PRESETS, Options, make_options
 from kdcli.errors import UsageError
 from kdcli.weights import Models
@@ -82,8 +83,12 @@ class Kd:
     options: Options
 
     def __call__(self, pair: Pair) -> Answer:
-        result = deblur_image(pair.blurred, self.models, self.options)
-        return Answer(result.restored, result.kernel, result.seconds, result.residuals)
+        return self.together([pair])[0]
+
+    def together(self, pairs: Sequence[Pair]) -> list[Answer]:
+        """Several at once, which keeps a GPU busy."""
+        results = deblur_images([pair.blurred for pair in pairs], self.models, self.options)
+        return [Answer(one.restored, one.kernel, one.seconds, one.residuals) for one in results]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """LPIPS and FID, which need other people's networks: measured only where they are asked for.
 
-Both come from torchmetrics (``pip install 'kdcli[bench]'``), whose networks fetch their weights the first
-time that they are used. They see pictures of 8 bit, as files hold them.
+Both come from torchmetrics (``pip install 'kdcli[bench]'``), whose networks read their weights from PyTorch's
+cache. They are pickles, which can run code, so that kd fetches them itself and lets nobody read a file that
+has not the SHA-256 known here. They see pictures of 8 bit, as files hold them.
 """
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Iterable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +20,21 @@ from numpy.typing import NDArray
 
 from kdcli.bench.pairs import to_8_bit
 from kdcli.errors import KdError, UsageError
+from kdcli.weights.header import digest
 
 NAMES = ("lpips", "fid")
 
+# Where each network's weights come from, and their SHA-256, whose first digits are in the name as well.
 _WEIGHTS = {
-    "lpips": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-    "fid": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth",
+    "lpips": (
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    ),
+    "fid": (
+        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        "weights-inception-2015-12-05-6726825d.pth",
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    ),
 }
 
 Picture = NDArray[np.floating[Any]]
@@ -100,21 +112,40 @@ def _load(name: str) -> Any:
             f"--measure {name} needs the torchvision made for torch {torch.__version__}, and the one here "
             f"does not work ({_say(error)}): install that"
         ) from error
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(_WEIGHTS[name]).name
+    _fetch(name)
+    if name == "lpips":
+        return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+    return FrechetInceptionDistance(feature=2048, antialias=False)
+
+
+def _fetch(name: str) -> None:
+    """Put a measure's weights where its network looks for them, and check them."""
+    url, known = _WEIGHTS[name]
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     try:
-        if name == "lpips":
-            return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
-        return FrechetInceptionDistance(feature=2048, antialias=False)
-    except OSError as error:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Beside it first, then renamed if it is the right one.
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=known, progress=sys.stderr.isatty())
+        right = digest(file) == known
+    except RuntimeError as error:
         raise KdError(
-            f"--measure {name}: its weights cannot be had ({_say(error)}): put {_WEIGHTS[name]} into "
-            f"{file.parent}"
+            f"--measure {name}: what came from {url} has not the SHA-256 that is known of it, and was thrown "
+            "away unread: try again"
         ) from error
-    # What a damaged file drives the reader into has no common class.
-    except Exception as error:
+    except (OSError, HTTPException) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise KdError(
+                f"--measure {name}: the disk is full: make room in {file.parent}, or set TORCH_HOME"
+            ) from error
         raise KdError(
-            f"--measure {name}: {file} is damaged ({_say(error)}): remove it to fetch it again"
+            f"--measure {name}: its weights cannot be had ({_say(error)}): put {url} into {file.parent}"
         ) from error
+    if not right:
+        raise KdError(
+            f"--measure {name}: {file} has not the SHA-256 that is known of it, and was not read: remove "
+            "it to fetch it again"
+        )
 
 
 def _say(error: Exception) -> str:

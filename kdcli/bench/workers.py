@@ -14,7 +14,8 @@ from kdcli.processes import Died, run_in_processes
 def measure_all(bench: Bench, tasks: Sequence[Task]) -> Generator[tuple[Task, Scores]]:
     """Tasks and their scores, in whatever order they end; close the iterator to end the processes."""
     if bench.config.jobs == 1:
-        yield from ((task, bench.measure(task)) for task in tasks)
+        for group in bench.groups(tasks):
+            yield from zip(group, bench.measure(group), strict=True)
         return
     start = partial(_start, bench.dataset, bench.config)
     for task, scores in run_in_processes(tasks, start, bench.config.jobs):
@@ -26,4 +27,4 @@ def measure_all(bench: Bench, tasks: Sequence[Task]) -> Generator[tuple[Task, Sc
 def _start(dataset: Dataset, config: BenchConfig) -> Callable[[Task], Scores]:
     bench = Bench(dataset, config)
     _ = bench.methods  # loads the networks
-    return bench.measure
+    return lambda task: bench.measure([task])[0]

@@ -29,6 +29,11 @@ def impulse(size: int = KERNEL_SIZE) -> torch.Tensor:
     return kernel
 
 
+def without_specks(kernel: torch.Tensor, threshold: float = 0.05) -> torch.Tensor:
+    """Kernels (..., K, K) without what is weaker than threshold x peak: ghosts, more often than not."""
+    return normalise(torch.where(kernel < threshold * kernel.amax((-2, -1), keepdim=True), 0, kernel))
+
+
 def centre_of_mass(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Row and column of the centre of mass of kernels (..., K, K), in pixels from the corner."""
     place = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device)

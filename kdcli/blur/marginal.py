@@ -14,7 +14,7 @@ It is a local search, which sharpens kernels that are roughly right.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -38,7 +38,7 @@ def ascend(
     """Make kernels likelier, given their photos.
 
     Args:
-        y: (N, 1, H, W), the luminance, standardised.
+        y: (N, C, H, W), luminances, standardised; the C photos of a row share their kernel.
         kernel: (N, 1, K, K), sum 1, where to start.
         rounds: of expectation and maximisation.
         level: standard deviation of what the model can't explain, noise and the kernel's own error, in the
@@ -49,49 +49,84 @@ def ascend(
     Returns:
         (N, 1, K, K), sum 1.
     """
-    across = y[..., :-1, 1:] - y[..., :-1, :-1]
-    down = y[..., 1:, :-1] - y[..., :-1, :-1]
-    g = torch.cat([across, down], dim=1)
-    model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
-    prior = torch.full_like(g[:, :1, :1, :1], _FIRST_PRIOR)
-    start = model.transform(model.extend(g))
-    mean = solve(
-        lambda u: model.normal(u) + prior * u,
-        model.adjoint(g),
-        start,
-        1 / (model.otf.abs().square() + prior),
-        2 * image_steps,
-    )
-    variance = g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
+    g = _gradients(y)
+    mean, variance = _first(UnknownBorder(kernel, (g.shape[-2], g.shape[-1])), g, image_steps)
     for number in range(rounds):
         model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
         for _ in range(2 if number == 0 else 1):
-            energy = model.image(mean).square() + variance
-            sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (_POWER / 2) / energy
-            mean, variance = _expect(model, g, mean, level**2 * sparse, level, image_steps)
+            mean, variance = _expect(model, g, mean, variance, level, image_steps)
         kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
     return kernel
+
+
+def anneal(
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    levels: Sequence[torch.Tensor | float],
+    *,
+    rounds: int,
+    kernel_steps: int = 5,
+) -> torch.Tensor:
+    """Ascents at one level after the other; arguments as in ``ascend``."""
+    for level in levels:
+        kernel = ascend(y, kernel, level=level, rounds=rounds, kernel_steps=kernel_steps)
+    return kernel
+
+
+@torch.no_grad()
+def unexplained(
+    y: torch.Tensor, kernel: torch.Tensor, *, level: torch.Tensor | float, image_steps: int = 8
+) -> torch.Tensor:
+    """What sharp gradients as photos have them, blurred by a kernel, leave of those of y: (N,), mean squares.
+
+    Of kernels that were found in the same way, the better one leaves less; an ascent lowers it, right or
+    wrong. Arguments as in ``ascend``.
+    """
+    g = _gradients(y)
+    model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
+    mean, variance = _first(model, g, image_steps)
+    for _ in range(3):
+        mean, variance = _expect(model, g, mean, variance, level, image_steps)
+    return (model.crop(model.image(mean * model.otf)) - g).square().mean((1, 2, 3))
+
+
+def _gradients(y: torch.Tensor) -> torch.Tensor:
+    """Differences to the right and downwards: (N, 2 C, H - 1, W - 1)."""
+    across = y[..., :-1, 1:] - y[..., :-1, :-1]
+    down = y[..., 1:, :-1] - y[..., :-1, :-1]
+    return torch.cat([across, down], dim=1)
+
+
+def _first(model: UnknownBorder, g: torch.Tensor, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A first mean (its spectrum) and variance of the sharp gradients, under a Gaussian prior."""
+    prior = torch.full_like(g[:, :1, :1, :1], _FIRST_PRIOR)
+    mean = solve(
+        lambda u: model.normal(u) + prior * u,
+        model.adjoint(g),
+        model.transform(model.extend(g)),
+        1 / (model.otf.abs().square() + prior),
+        2 * steps,
+    )
+    return mean, g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
 
 
 def _expect(
     model: UnknownBorder,
     g: torch.Tensor,
-    start: torch.Tensor,
-    prior: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
     level: torch.Tensor | float,
     steps: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The spectrum of the mean of the sharp gradients, and their variance on the canvas.
-
-    Args:
-        start: the spectrum of a first mean.
-        prior: level^2 W.
-    """
+    """The spectrum of the sharp gradients' mean, and their variance on the canvas, from those so far."""
+    energy = model.image(mean).square() + variance
+    sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (_POWER / 2) / energy
+    prior = level**2 * sparse
     average = prior.log().mean((1, 2, 3), keepdim=True).exp()
     mean = solve(
         lambda u: model.normal(u) + model.transform(prior * model.image(u)),
         model.adjoint(g),
-        start,
+        mean,
         1 / (model.otf.abs().square() + average),
         steps,
     )

@@ -60,6 +60,15 @@ RefineSteps = Annotated[
     int | None,
     typer.Option(help="Refinement steps afterwards.", rich_help_panel=_ENGINE, show_default="the preset's"),
 ]
+Blur = Annotated[
+    options.Blur,
+    typer.Option(
+        metavar="uniform|varying|auto",
+        help="One kernel for the whole photo, or kernels that change across it, as where the camera rolled; "
+        "auto looks how far the photo's quarters agree.",
+        rich_help_panel=_ENGINE,
+    ),
+]
 WEIGHTS = "NAME|PATH|hf://OWNER/REPO[@REVISION]"
 DEFAULT_WEIGHTS = "default"
 Weights = Annotated[
@@ -91,6 +100,10 @@ MaxPixels = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; IN never is.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, a line a photo.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(min=1, help="Photos that the networks look at together.", show_default="8 on a GPU, else 1"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -127,6 +140,6 @@ def to_json(report: dict[str, Any]) -> str:
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, float) and not math.isfinite(value):
             return None
-        return str(value) if isinstance(value, Path) else value
+        return value
 
-    return json.dumps(plain(report), allow_nan=False)
+    return json.dumps(plain(report), allow_nan=False, default=str)

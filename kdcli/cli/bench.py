@@ -8,10 +8,11 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from kdcli.blur.names import FamilyName
 from kdcli.cli import arguments as args
 from kdcli.cli.bench_compare import compare
 from kdcli.cli.commands import Commands
@@ -62,8 +63,12 @@ def bench(
         _data("Then save the blurred photos as JPEG of this quality.", min=1, max=100, show_default="none"),
     ] = None,
     kernels: Annotated[
-        str | None,
-        _data("Blur the sharp photos anew: motion, shake, mixed, ...", show_default="the set's own"),
+        FamilyName | None,
+        _data(
+            "Blur the sharp photos anew.",
+            metavar="|".join(get_args(FamilyName)),
+            show_default="the set's own",
+        ),
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -95,6 +100,7 @@ def bench(
         bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=_FILES)
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
+    batch: args.Batch = None,
     residuals: Annotated[
         bool,
         typer.Option(
@@ -146,7 +152,8 @@ def bench(
             gallery = state.with_suffix(".pictures")
         elif measure:
             gallery = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kd-bench-")))
-        config = BenchConfig(methods, options, limit, device, jobs, gallery, weights, tuple(measure or ()))
+        measures = tuple(measure or ())
+        config = BenchConfig(methods, options, limit, device, jobs, gallery, weights, measures, batch)
         result = _run(pairs, config, state, resume, quiet)
         _write(result, pairs, config, json_file, csv_file, report_file)
         if gallery is not None:

@@ -10,6 +10,7 @@ import typer
 
 from kdcli.cli.optional_values import given
 from kdcli.errors import UsageError
+from kdcli.files.place import Place, to_place
 
 if TYPE_CHECKING:
     from kdcli.jobs.job import Job
@@ -51,18 +52,18 @@ def with_by_products(
         UsageError: it cannot be named so.
     """
 
-    def place(what: str) -> Path:
+    def place(what: str) -> Place:
         path = job.by_product(what)
         return path if in_folder else Path(path.name)
 
-    def chosen(what: str, option: str, value: str | None) -> Path | None:
+    def chosen(what: str, option: str, value: str | None) -> Place | None:
         if value and in_folder:
             raise UsageError(
                 f"{option} {value} names one file, and outputs in a folder have one each: leave it out"
             )
         if value == "" and job.input is None:
             raise UsageError(f"a photo from stdin has no name: name the file with {option} FILE")
-        return Path(value) if value else None if value is None else place(what)
+        return to_place(value) if value else None if value is None else place(what)
 
     if preview:
         return replace(job, output=place("preview"))

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import typer
 from typer.core import TyperOption
 
 from kdcli.cli.known import Command, Known, KnownOptions, variables
 from kdcli.errors import UsageError
+from kdcli.files.user import config_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,7 +27,7 @@ FILE = "kd.toml"
 
 def config_files() -> list[Path]:
     """Where settings are looked for, the first first: the current folder, and the user's own."""
-    return [Path(FILE), Path(typer.get_app_dir("kd"), FILE)]
+    return [Path(FILE), config_folder() / FILE]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdcli.cli import arguments as args
-from kdcli.cli import by_products, inputs
+from kdcli.cli import by_products, engines, inputs
 from kdcli.cli.console import Reporter, print_kernel
 from kdcli.cli.interrupt import leave_in_time
 from kdcli.engine.options import make_options
@@ -41,12 +41,16 @@ def deblur(
     max_pixels: args.MaxPixels = None,
     skip_existing: inputs.SkipExisting = False,
     overwrite: args.Overwrite = False,
-    jobs: inputs.Jobs = 1,
+    jobs: engines.Jobs = None,
+    batch: args.Batch = None,
+    engine: engines.Engine = "local",
+    ray_address: engines.RayAddress = None,
     preset: args.Preset = "balanced",
     steps: args.Steps = None,
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
+    blur: args.Blur = "auto",
     seed: args.Seed = 0,
     weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
@@ -55,9 +59,16 @@ def deblur(
 ) -> None:
     """Restore photos blurred by camera motion."""
     options = make_options(
-        preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
+        preset,
+        steps=steps,
+        guidance=guidance,
+        samples=samples,
+        refine_steps=refine_steps,
+        blur=blur,
+        seed=seed,
     )
     args.check_device(device)
+    run = engines.choose(engine, jobs, ray_address)
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other: choose one")
     if json and output == "-":
@@ -104,6 +115,7 @@ def deblur(
         quality=quality,
         max_pixels=args.to_pixels(max_pixels),
         preview=preview,
+        batch=batch,
     )
 
     def tell(result: Result) -> None:
@@ -114,12 +126,12 @@ def deblur(
             typer.echo(args.to_json(_facts(result, settings, psf)))
 
     with leave_in_time():
-        if single and todo:
+        if single and todo and engine == "local":
             tell(_deblur_one(todo[0], settings, quiet))
         else:
             from kdcli.cli.many import deblur_many
 
-            deblur_many(todo, skipped, settings, processes=jobs, notes=notes, quiet=quiet, each=tell)
+            deblur_many(todo, skipped, settings, run=run, notes=notes, quiet=quiet, each=tell)
 
 
 def _deblur_one(job: Job, settings: Settings, quiet: bool) -> Result:
@@ -131,7 +143,10 @@ def _deblur_one(job: Job, settings: Settings, quiet: bool) -> Result:
         for warning in result.warnings:
             report.warn(warning)
         written, seconds = job.output or "photo", result.seconds["total"]
-        report.note(f"{written} written (kernel {result.kernel_width} px wide, {seconds:.1f} s)")
+        kernel = f"kernel {result.kernel_width} px wide"
+        if result.grid is not None:
+            kernel = f"blur that varies: {result.grid[0]}x{result.grid[1]} kernels"
+        report.note(f"{written} written ({kernel}, {seconds:.1f} s)")
         if result.weights.startswith("hf://"):
             report.note(f"weights {result.weights}")
     return result
@@ -150,6 +165,8 @@ def _facts(result: Result, settings: Settings, given_psf: Path | None) -> dict[s
         "compare": job.compare,
         "given_psf": given_psf,
         "changed": result.changed,
+        "blur": "uniform" if result.grid is None else "varying",
+        "grid": result.grid,
         "kernel_width": result.kernel_width,
         "reblur_loss": result.reblur_loss,
         "confidence": result.confidence,

@@ -21,7 +21,7 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IN",
-        help="Blurred photos: files, folders, patterns such as '*.tif', or - for stdin.",
+        help="Blurred photos: files, folders, patterns such as '*.tif', URLs of these, or - for stdin.",
         show_default=False,
     ),
 ]
@@ -80,10 +80,6 @@ SkipExisting = Annotated[
         help="Leave out photos whose output is there, as after an interruption.",
         rich_help_panel=_FILES,
     ),
-]
-Jobs = Annotated[
-    int,
-    typer.Option(min=1, help="Photos at once, in processes that share the cores."),
 ]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import typer
 
+from kdcli.cli.engines import Run
 from kdcli.cli.total import Total
 from kdcli.jobs.job import Job, Result, Settings
-from kdcli.jobs.run import run_jobs
 
 
 def deblur_many(
@@ -16,7 +16,7 @@ def deblur_many(
     skipped: Sequence[Job],
     settings: Settings,
     *,
-    processes: int,
+    run: Run,
     notes: Sequence[str],
     quiet: bool,
     each: Callable[[Result], None],
@@ -25,6 +25,7 @@ def deblur_many(
 
     Args:
         skipped: jobs whose outputs were there before.
+        run: does them.
         notes: what to warn of at the start.
         each: called with the result of every job.
 
@@ -41,6 +42,6 @@ def deblur_many(
             total.each(result)
             each(result)
 
-        run_jobs(todo, settings, processes=processes, each=report, progress=total.stage)
+        run(todo, settings, each=report, progress=total.stage)
     if total.failures:
         raise typer.Exit(1)

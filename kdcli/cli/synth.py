@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from kdcli.blur.names import FamilyName
 from kdcli.cli import arguments as args
 from kdcli.cli.console import Reporter
 from kdcli.errors import UsageError
-
-
-class Kernels(str, Enum):
-    """The families of blur to draw from."""
-
-    motion = "motion"
-    shake = "shake"
-    mixed = "mixed"
 
 
 def synth(
@@ -31,7 +23,9 @@ def synth(
         typer.Option("--output", "-o", metavar="DIR", help="The new data-set folder.", show_default=False),
     ],
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pairs.")] = 100,
-    kernels: Annotated[Kernels, typer.Option(help="Kinds of blur.")] = Kernels.motion,
+    kernels: Annotated[
+        FamilyName, typer.Option(metavar="|".join(get_args(FamilyName)), help="Kinds of blur.")
+    ] = "motion",
     noise: Annotated[
         float,
         typer.Option(min=0, max=1, help="Standard deviation of white Gaussian noise; black is 0, white 1."),
@@ -62,7 +56,7 @@ def synth(
             photos,
             output,
             count=count,
-            kernels=kernels.value,
+            kernels=kernels,
             noise=noise,
             jpeg=jpeg,
             seed=seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ class Total:
         self._pace.step()
         self._counts[result.status] += 1
         for warning in result.warnings:
-            self.warn(f"{result.job.input}: {warning}")
+            self.warn(_named(str(result.job.input), warning))
         if result.status == "failed":
             self.failures.append(result.message)
         if self._bar:
@@ -133,6 +134,12 @@ class Total:
         parts += [f"{counts['failed']} failed"] if counts["failed"] else []
         hint = "; --skip-existing takes it up from here" if interrupted else ""
         return f"{', '.join(parts)} ({clock(self._pace.elapsed)}){hint}"
+
+
+def _named(photo: str, warning: str) -> str:
+    """A warning with the whole name of its photo, which notes on the file begin with in short."""
+    short = f"{PurePath(photo).name} "
+    return photo + warning[len(short) - 1 :] if warning.startswith(short) else f"{photo}: {warning}"
 
 
 class _PaceColumn(ProgressColumn):

@@ -7,10 +7,11 @@ import shlex
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from kdcli.blur.names import FamilyName
 from kdcli.cli import arguments as args
 from kdcli.errors import UsageError
 
@@ -54,7 +55,9 @@ def train(
     ] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Pairs a step.")] = 16,
     lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 2e-3,
-    kernels: Annotated[str, typer.Option(help="Kinds of blur: mixed, motion, shake, ...")] = "mixed",
+    kernels: Annotated[
+        FamilyName, typer.Option(metavar="|".join(get_args(FamilyName)), help="Kinds of blur.")
+    ] = "mixed",
     size: Annotated[int, typer.Option(help="Side of the training crops in pixels.")] = 256,
     init: Annotated[
         str | None,
@@ -73,7 +76,12 @@ def train(
     licence: Annotated[
         str, typer.Option(help="Of the weights, for their model card: that of the photos decides.")
     ] = "not stated",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on from the run's last checkpoint; only --budget and --steps may change."
+        ),
+    ] = False,
     device: args.Device = "auto",
     seed: args.Seed = 0,
     quiet: args.Quiet = False,
@@ -87,13 +95,10 @@ def train(
         raise UsageError(f"{photos} is no folder: --photos wants a folder of sharp photos")
     limit = seconds(budget)
 
-    from kdcli.blur.families import FAMILIES
     from kdcli.training.run import TrainConfig
     from kdcli.training.run import train as run
     from kdcli.weights.source import network_file
 
-    if kernels not in FAMILIES:
-        raise UsageError(f"--kernels {kernels}: choose one of {', '.join(FAMILIES)}")
     config = TrainConfig(
         network=network.value,
         photos=photos,

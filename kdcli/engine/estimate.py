@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -18,7 +18,7 @@ from kdcli.nets.schedule import Schedule
 # What the kernels leave unexplained, in standard deviations of the photo.
 COARSE_LEVEL, FINE_LEVEL, LAST_LEVEL = 0.15, 0.1, 0.03
 _HIDDEN = 3.0  # how much larger than it looks the noise is taken to be: JPEG hides it
-_AT_ONCE = 16  # patches in a batch, which bounds the memory
+_AT_ONCE = {"cpu": 16, "cuda": 128}  # patches in a batch, which bounds the memory
 
 Progress = Callable[[float], None]
 Record = Callable[[torch.Tensor], None]
@@ -71,43 +71,54 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
 
 
 def levels(y: torch.Tensor) -> list[torch.Tensor]:
-    """What kernels must leave unexplained at half the scale, at the whole, and in the end: (N, 1, 1, 1) each.
-
-    Never less than the noise: a difference of two pixels has that of both, a 2x2 average half of it.
-    """
-    noise = _HIDDEN * diagonal_noise(y)
+    """What kernels must leave unexplained at half the scale, at the whole, in the end: (N, 1, 1, 1) each."""
+    noise = _HIDDEN * noise_of_differences(y)
+    # A 2x2 average has half of the noise.
     expected = ((COARSE_LEVEL, noise / 2), (FINE_LEVEL, noise), (LAST_LEVEL, noise))
-    return [(level**2 + 2 * each.square()).sqrt() for level, each in expected]
+    return [(level**2 + each.square()).sqrt() for level, each in expected]
+
+
+def noise_of_differences(y: torch.Tensor) -> torch.Tensor:
+    """The standard deviation of the noise in the difference of two pixels, which has both's: (N, 1, 1, 1)."""
+    return 2**0.5 * diagonal_noise(y)
 
 
 def estimate_kernels(
     network: KernelNet,
-    patches: torch.Tensor,
+    patches: Sequence[torch.Tensor],
     options: Options,
     progress: Progress,
     record: Record = lambda _kernels: None,
-) -> torch.Tensor:
-    """Look at patches (N, C, 256, 256) ``options.looks`` times or more: as they are, then flipped and turned.
+) -> list[torch.Tensor]:
+    """Look at the patches of photos ``options.looks`` times or more: as they are, then flipped and turned.
 
     Args:
-        record: called with the kernels of the patches as they are, after every pass and every ascent.
+        patches: (N, C, 256, 256) of each photo; the networks look at those of all photos at once.
+        record: called with the kernels of all patches as they are, after every pass and every ascent.
 
     Returns:
-        (L, 1, 64, 64), L a multiple of N: the kernels of all looks, those of the patches as they are first.
+        (L, 1, 64, 64) for each photo, L a multiple of its N: the kernels of all looks, those of the patches
+        as they are first.
     """
-    y = standardise(luminance(patches))
-    turns = min(-(-options.looks // len(y)), 8)
-    groups = torch.cat([turn(y, which) for which in range(turns)]).split(_AT_ONCE)
+    photos = [standardise(luminance(own)) for own in patches]
+    turns = [min(-(-options.looks // len(own)), 8) for own in photos]
+    order = [(which, i) for which in range(max(turns)) for i, most in enumerate(turns) if which < most]
+    views = [turn(photos[i], which) for which, i in order]
+    upright = sum(map(len, photos))
+    groups = torch.cat(views).split(_AT_ONCE[views[0].device.type])
     kernels = []
     for number, group in enumerate(groups):
         kernel = group
         for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):
             if number == 0:
-                record(kernel[: len(y)])
+                record(kernel[:upright])
             progress((number + (index + 1) / (2 * options.fine + 1)) / len(groups))
         kernels.append(kernel)
-    parts = torch.cat(kernels).split(len(y))
-    return torch.cat([turn_back(k, which) for which, k in enumerate(parts)])
+    parts = torch.cat(kernels).split([len(view) for view in views])
+    looks: list[list[torch.Tensor]] = [[] for _ in photos]
+    for (which, i), part in zip(order, parts, strict=True):
+        looks[i].append(turn_back(part, which))
+    return [torch.cat(own) for own in looks]
 
 
 def sample_kernels(

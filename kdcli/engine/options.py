@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from kdcli.errors import UsageError
 
 Preset = Literal["fast", "balanced", "best", "paper"]
+Blur = Literal["uniform", "varying", "auto"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
+        settle: turns of the second search for small kernels, which the likelihood decides; 0 leaves it out.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
+        blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
+            how far those of its quarters agree.
         residuals: measure the reblurring loss of every step, which guided steps do in any case.
         seed: of the random generator; the same seed, device and version give the same result.
     """
@@ -40,16 +44,25 @@ class Options:
     coarse: int = 3
     fine: int = 3
     looks: int = 4
+    settle: int = 1
+    blur: Blur = "auto"
     residuals: bool = False
     seed: int = 0
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, settle=0),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=4, looks=16, patches=8),
+    "best": Options(preset="best", coarse=4, fine=4, looks=16, settle=2, patches=8),
     "paper": Options(
-        preset="paper", steps=1000, guidance=0.1, refine_steps=20, patches=1, looks=1, ancestral=True
+        preset="paper",
+        steps=1000,
+        guidance=0.1,
+        refine_steps=20,
+        patches=1,
+        looks=1,
+        settle=0,
+        ancestral=True,
     ),
 }
 
@@ -61,18 +74,22 @@ def make_options(
     guidance: float | None = None,
     samples: int | None = None,
     refine_steps: int | None = None,
+    blur: str = "auto",
     seed: int = 0,
 ) -> Options:
     """A preset with some of its settings replaced.
 
     Raises:
-        UsageError: unknown preset, or a setting out of range.
+        UsageError: unknown preset or kind of blur, or a setting out of range.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    if blur not in get_args(Blur):
+        raise UsageError(f"unknown blur {blur!r}: choose one of {', '.join(get_args(Blur))}")
     given = {"steps": steps, "guidance": guidance, "samples": samples, "refine_steps": refine_steps}
     options = replace(
         PRESETS[preset],
+        blur=blur,  # type: ignore[arg-type]
         seed=seed,
         **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kdcli.engine.deblur import Window, to_tensor
+from kdcli.engine.arrays import to_tensor
+from kdcli.engine.deblur import Window
 from kdcli.engine.patches import informative_window
 
 SIDE = 512

@@ -42,6 +42,8 @@ def check_preset(options: Options) -> None:
             f"the published networks cannot do what the preset {options.preset} does: use --preset paper, "
             "with --steps N if 1000 take too long, or other weights"
         )
+    if options.blur == "varying":
+        raise UsageError("the published networks know one kernel only: use --blur uniform")
 
 
 def sample_published(

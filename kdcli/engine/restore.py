@@ -8,11 +8,13 @@ import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.sparse import restore_exact
+from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 
-TILE = 512
+TILE = 768
 _DISCARD = KERNEL_SIZE // 2  # next to a tile's inner edges, where the solution guesses what lies beyond
 _BLEND = 32
+_SMALLEST = 192  # of the tiles for blur that changes
 
 
 def restore(
@@ -22,46 +24,91 @@ def restore(
     exact: bool,
     progress: Callable[[float], None],
 ) -> torch.Tensor:
-    """Restore with one kernel.
+    """Restore photos with one kernel each.
 
     Args:
-        photo: (1, 3, H, W) in [0, 1].
-        kernel: (1, 1, 64, 64).
+        photo: (N, 3, H, W) in [0, 1].
+        kernel: (N, 1, 64, 64).
         exact: whether the kernel is known rather than estimated; then no network is needed to bear it.
+
+    Returns:
+        (N, 3, H, W) in [0, 1].
+    """
+    best = restore_exact if exact else solver
+    return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, progress)
+
+
+def restore_varying(
+    solver: Restorer,
+    photo: torch.Tensor,
+    grid: KernelGrid,
+    corner: tuple[int, int],
+    progress: Callable[[float], None],
+) -> torch.Tensor:
+    """Restore with a kernel for every tile, that of its middle; blended, they change smoothly.
+
+    Args:
+        photo: (1, 3, H, W) in [0, 1], or a part of it.
+        corner: row and column of the photo at which the part begins.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
+
+    def restored(tile: torch.Tensor, row: float, column: float) -> torch.Tensor:
+        return solver(tile, grid.motion.at(corner[0] + row, corner[1] + column))
+
+    # So small that two or more fit between nodes: the smaller, the better they follow the blur.
+    side = max(_SMALLEST, min(TILE, int(grid.spacing / 2) + 2 * _DISCARD + _BLEND))
+    return _in_tiles(restored, photo, side, progress)
+
+
+def _in_tiles(
+    restored: Callable[[torch.Tensor, float, float], torch.Tensor],
+    photo: torch.Tensor,
+    tile: int,
+    progress: Callable[[float], None],
+) -> torch.Tensor:
+    """Restore tile by tile and blend; ``restored`` is told where the middle of a tile's share is."""
     height, width = photo.shape[-2:]
-    rows, columns = spans(height), spans(width)
-    down, across = shares(height, photo.device), shares(width, photo.device)
+    rows, columns = spans(height, tile), spans(width, tile)
+    down, across = shares(height, photo.device, tile), shares(width, photo.device, tile)
     total = torch.zeros_like(photo)  # beside the photo, the only thing of its size
     for i, (top, bottom) in enumerate(rows):
         for j, (left, right) in enumerate(columns):
-            tile = photo[..., top:bottom, left:right]
+            part = photo[..., top:bottom, left:right]
             with torch.no_grad():
-                restored = restore_exact(tile, kernel) if exact else solver(tile, kernel)
-                total[..., top:bottom, left:right] += restored * (down[i][:, None] * across[j])
+                answer = restored(part, top + _middle(down[i]), left + _middle(across[j]))
+                total[..., top:bottom, left:right] += answer * (down[i][:, None] * across[j])
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
     return total.clamp_(0, 1)
 
 
-def spans(length: int) -> list[tuple[int, int]]:
-    """First and last places of the tiles along a side; neighbours share 2 x discard + blend pixels."""
-    if length <= TILE:
+def spans(length: int, tile: int = TILE) -> list[tuple[int, int]]:
+    """First and last places of the tiles along a side; neighbours share 2 x discard + blend or more."""
+    if length <= tile:
         return [(0, length)]
-    stride = TILE - 2 * _DISCARD - _BLEND
-    starts = [*range(0, length - TILE, stride), length - TILE]
-    return [(start, start + TILE) for start in starts]
+    stride = tile - 2 * _DISCARD - _BLEND
+    count = 1 + -(-(length - tile) // stride)
+    starts = [round(i * (length - tile) / (count - 1)) for i in range(count)]
+    return [(start, start + tile) for start in starts]
 
 
-def shares(length: int, device: torch.device) -> list[torch.Tensor]:
+def shares(length: int, device: torch.device, tile: int = TILE) -> list[torch.Tensor]:
     """The weights of the pixels of each tile along a side: those of all tiles at a pixel sum to 1."""
-    ramps = [ramp(first, last, length, device) for first, last in spans(length)]
+    ramps = [ramp(first, last, length, device) for first, last in spans(length, tile)]
     total = torch.zeros(length, device=device)
-    for weight, (first, last) in zip(ramps, spans(length), strict=True):
+    for weight, (first, last) in zip(ramps, spans(length, tile), strict=True):
         total[first:last] += weight
-    return [weight / total[first:last] for weight, (first, last) in zip(ramps, spans(length), strict=True)]
+    return [
+        weight / total[first:last] for weight, (first, last) in zip(ramps, spans(length, tile), strict=True)
+    ]
+
+
+def _middle(share: torch.Tensor) -> float:
+    """The centre of mass of a tile's weights along a side, from its first place."""
+    places = torch.arange(len(share), device=share.device)
+    return float((share * places).sum() / share.sum())
 
 
 def ramp(first: int, last: int, length: int, device: torch.device) -> torch.Tensor:

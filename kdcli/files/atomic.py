@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kdcli.errors import KdError, UsageError
+from kdcli.files.place import Place
 
 if sys.platform != "win32":
     import fcntl
@@ -20,7 +21,7 @@ _unfinished: set[Path] = set()
 _swept: set[Path] = set()
 
 
-def write_atomically(path: Path, data: bytes, *, overwrite: bool = False) -> None:
+def write_atomically(path: Place, data: bytes, *, overwrite: bool = False) -> None:
     """Write `data` beside `path` under a temporary name, then move it into place in one step.
 
     Whatever happens, `path` holds either what it held before or all of `data`. A link is followed, so
@@ -30,6 +31,11 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool = False) -> Non
         UsageError: `path` exists and `overwrite` is false.
         KdError: the system refused: disk full, no permission, folder gone.
     """
+    if not isinstance(path, Path):
+        from kdcli.files import remote
+
+        remote.write(path, data, overwrite=overwrite)
+        return
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already: choose another name or add --overwrite")
     target = path.resolve()

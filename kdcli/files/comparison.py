@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from kdcli.files.atomic import write_atomically
 from kdcli.files.encode import SUFFIXES, encode
 from kdcli.files.paths import check_output
+from kdcli.files.place import Place
 from kdcli.files.psf import kernel_picture
 from kdcli.files.samples import to_integers
 
@@ -25,7 +25,7 @@ _MAGNIFIED = 4
 
 
 def write_comparison(
-    path: Path,
+    path: Place,
     before: NDArray[Any],
     after: NDArray[Any],
     kernel: NDArray[Any],

@@ -78,6 +78,12 @@ def _check_layout(page: Any, size: int, max_pixels: int) -> None:
     """
     if page.samplesperpixel > _MOST_CHANNELS:
         raise KdError(f"a TIFF of {page.samplesperpixel} channels: kd takes grey and RGB")
+    if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+        name = getattr(page.compression, "name", page.compression)
+        raise KdError(
+            f"a TIFF packed by {name}, which this imagecodecs cannot unpack: pip install --upgrade tifffile "
+            "imagecodecs, or save it uncompressed"
+        )
     if page.is_tiled and page.tilewidth * page.tilelength > max(max_pixels, 1 << 20):
         raise ValueError("its tiles are larger than any photo")
     if any(start + count > size for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)):

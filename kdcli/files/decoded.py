@@ -42,7 +42,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
-MORE_PICTURES = "holds more than one picture: only the first is restored"
+MORE_PICTURES = "holds more than one picture: only the first is taken"
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

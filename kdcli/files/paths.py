@@ -8,14 +8,20 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from kdcli.errors import UsageError
+from kdcli.files.place import Place
 
 
-def check_input(path: Path) -> None:
+def check_input(path: Place) -> None:
     """Make sure that `path` is a file that can be read.
 
     Raises:
         UsageError: it is missing, is a folder, or may not be read.
     """
+    if not isinstance(path, Path):
+        from kdcli.files import remote
+
+        remote.check_there(path)
+        return
     if os.path.isdir(path):
         raise UsageError(f"{path} is a folder: name one file in it")
     try:
@@ -31,17 +37,17 @@ def check_input(path: Path) -> None:
 
 
 def check_output(
-    path: Path,
+    path: Place,
     suffixes: Collection[str],
     *,
-    inputs: Iterable[Path] = (),
+    inputs: Iterable[Place] = (),
     overwrite: bool = False,
     make_folder: bool = False,
 ) -> None:
     """Make sure that `path` can be written, without writing it.
 
     Args:
-        path: where the result will go.
+        path: where the result will go; a URL is not asked what is there.
         suffixes: the endings that name a format, lower case, each with its dot.
         inputs: files that must never be replaced, whatever `overwrite` says.
         overwrite: whether an existing file may be replaced.
@@ -53,6 +59,10 @@ def check_output(
     if path.suffix.lower() not in suffixes:
         known = ", ".join(suffixes)
         raise UsageError(f"{path}: its ending names no format that kd can write: use one of {known}")
+    if not isinstance(path, Path):  # to ask for more costs time for each: writing will tell
+        if path in inputs:
+            raise UsageError(f"{path} is an input and would be lost: choose another output")
+        return
     folder = path.parent
     while make_folder and not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -71,7 +81,7 @@ def check_output(
             raise UsageError(f"{path} is a folder: choose another name")
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is no file but a pipe or device: choose another name")
-        if any(file.exists() and path.samefile(file) for file in inputs):
+        if any(isinstance(file, Path) and file.exists() and path.samefile(file) for file in inputs):
             raise UsageError(f"{path} is an input and would be lost: choose another output")
         if not overwrite:
             raise UsageError(f"{path} exists already: choose another name or add --overwrite")

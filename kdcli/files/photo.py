@@ -16,6 +16,7 @@ from kdcli.files.decoded import MAX_PIXELS, Decoded
 from kdcli.files.encode import DEEP, LONGEST_SIDE, SUFFIXES, TRANSPARENT, encode
 from kdcli.files.metadata import orientation, upright_exif, upright_xmp
 from kdcli.files.paths import check_input, check_output
+from kdcli.files.place import Place
 from kdcli.files.read_bytes import largest_file, read_bytes
 from kdcli.files.samples import to_integers, turn_upright
 
@@ -56,7 +57,7 @@ class Photo:
     notes: tuple[str, ...] = ()
 
 
-def load(path: Path, max_pixels: int = MAX_PIXELS) -> Decoded:
+def load(path: Place, max_pixels: int = MAX_PIXELS) -> Decoded:
     """The decoded file at `path`.
 
     Raises:
@@ -67,7 +68,7 @@ def load(path: Path, max_pixels: int = MAX_PIXELS) -> Decoded:
     return _decode(read_bytes(path, largest_file(max_pixels)), str(path), max_pixels)
 
 
-def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(path: Place, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read a photo and turn it upright.
 
     Raises:
@@ -113,7 +114,7 @@ def _upright_photo(decoded: Decoded, name: str) -> Photo:
 
 
 def write_photo(
-    path: Path, pixels: NDArray[Any], *, like: Photo, quality: int | None = None, overwrite: bool = False
+    path: Place, pixels: NDArray[Any], *, like: Photo, quality: int | None = None, overwrite: bool = False
 ) -> list[str]:
     """Write `pixels` in the format that the suffix of `path` names, with what else `like` carries.
 

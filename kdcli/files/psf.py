@@ -15,6 +15,7 @@ from kdcli.errors import KdError
 from kdcli.files.atomic import write_atomically
 from kdcli.files.paths import check_input, check_output
 from kdcli.files.photo import load
+from kdcli.files.place import Place
 from kdcli.files.read_bytes import read_bytes
 
 SIDE = 64
@@ -43,7 +44,7 @@ def read_psf(path: Path) -> NDArray[np.float32]:
         raise KdError(f"{path} is no blur kernel: {error}") from error
 
 
-def write_psf(path: Path, kernel: NDArray[Any], *, overwrite: bool = False) -> None:
+def write_psf(path: Place, kernel: NDArray[Any], *, overwrite: bool = False) -> None:
     """Write a kernel (k, k): `.png` as 8-bit grey scaled to its peak, `.npy` as float32 with sum 1.
 
     Raises:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kdcli.errors import KdError, UsageError
+from kdcli.files.place import Place
 
 _PIECE = 1 << 24
 
@@ -16,13 +17,17 @@ def largest_file(max_pixels: int) -> int:
     return 32 * max_pixels + (1 << 26)
 
 
-def read_bytes(path: Path, most: int) -> bytes:
+def read_bytes(path: Place, most: int) -> bytes:
     """All bytes of the file at `path`.
 
     Raises:
         UsageError: it is a pipe, a device or a socket, which might never end, or a folder.
         KdError: more than `most` bytes, or the system refused.
     """
+    if not isinstance(path, Path):
+        from kdcli.files import remote
+
+        return remote.read(path, most)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # merely to open a pipe may take for ever

@@ -1,4 +1,4 @@
-"""Which photos are meant by the words of a command line: files, folders and patterns."""
+"""Which photos are meant by the words of a command line: files, folders, patterns and URLs of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.files.encode import SUFFIXES
+from kdcli.files.place import Place, is_url, to_place, without_file_scheme
 
 PHOTO_SUFFIXES = {*SUFFIXES, ".jpe", ".jfif", ".avif", ".heic", ".heif"}
 """The endings of what counts as a photo in a folder; a file named by itself may have any."""
@@ -19,13 +20,13 @@ class Source:
     """A photo to work on.
 
     Attributes:
-        path: of its file; None is stdin.
+        path: of its file, or its URL; None is stdin.
         below: where it belongs below an output folder: its name, with the folders between it and the
             folder or the fixed part of the pattern that it was found by.
         named: whether it was named by itself, rather than found in a folder or by a pattern.
     """
 
-    path: Path | None
+    path: Place | None
     below: Path
     named: bool = True
 
@@ -35,11 +36,12 @@ STDIN = Source(None, Path("stdin"))
 
 def named(name: str) -> Source:
     """A photo named by itself, which need not be there."""
-    return Source(Path(name), Path(Path(name).name))
+    place = to_place(name)
+    return Source(place, Path(place.name))
 
 
 def find(
-    words: Sequence[str], *, recursive: bool = False, leave_out: Path | None = None
+    words: Sequence[str], *, recursive: bool = False, leave_out: Place | None = None
 ) -> tuple[list[Source], list[str]]:
     """The photos that words stand for, in the words' order and sorted within each.
 
@@ -51,11 +53,18 @@ def find(
 
     Returns:
         The photos, each once, and a line for each word that found nothing and each folder that is closed.
+
+    Raises:
+        UsageError, KdError: a URL cannot be opened.
     """
     sources: dict[tuple[str, Path], Source] = {}
     notes: list[str] = []
-    for word in words:
-        if os.path.isdir(word):
+    for word in map(without_file_scheme, words):
+        if is_url(word):
+            from kdcli.jobs.remote_inputs import find_at
+
+            found, said = find_at(word, recursive=recursive, leave_out=leave_out)
+        elif os.path.isdir(word):
             found = list(_in_folder(word, recursive, leave_out, notes))
             deeper = "" if recursive else " (--recursive looks into its folders)"
             said = f"{word} holds no photo{deeper}"
@@ -71,7 +80,7 @@ def find(
     return list(sources.values()), notes
 
 
-def _in_folder(folder: str, recursive: bool, leave_out: Path | None, notes: list[str]) -> Iterator[Source]:
+def _in_folder(folder: str, recursive: bool, leave_out: Place | None, notes: list[str]) -> Iterator[Source]:
     def note(error: OSError) -> None:
         notes.append(f"cannot look into {error.filename}: {error.strerror}")
 
@@ -88,7 +97,7 @@ def _in_folder(folder: str, recursive: bool, leave_out: Path | None, notes: list
         )
 
 
-def _matching(pattern: str, leave_out: Path | None) -> Iterator[Source]:
+def _matching(pattern: str, leave_out: Place | None) -> Iterator[Source]:
     parts = Path(pattern).parts
     fixed = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
@@ -98,9 +107,14 @@ def _matching(pattern: str, leave_out: Path | None) -> Iterator[Source]:
         yield Source(path, Path(path.name) if ".." in below.parts else below, named=False)
 
 
+def named_as_photo(name: str) -> bool:
+    """Whether a file's name, or a path's, ends as those of photos do."""
+    return os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES
+
+
 def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return named_as_photo(path.name) and not path.name.startswith(".") and path.is_file()
 
 
-def _same(folder: str | Path, other: Path | None) -> bool:
-    return other is not None and other.is_dir() and os.path.samefile(folder, other)
+def _same(folder: str | Path, other: Place | None) -> bool:
+    return isinstance(other, Path) and other.is_dir() and os.path.samefile(folder, other)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kdcli.engine.options import Options
 from kdcli.files.decoded import MAX_PIXELS
+from kdcli.files.place import Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,17 +29,17 @@ class Job:
         compare: where a picture of before and after goes as well, or None.
     """
 
-    input: Path | None
-    output: Path | None
-    psf: Path | None = None
-    compare: Path | None = None
+    input: Place | None
+    output: Place | None
+    psf: Place | None = None
+    compare: Place | None = None
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[Place]:
         """All that is written."""
         return [path for path in (self.output, self.psf, self.compare) if path is not None]
 
-    def by_product(self, what: str) -> Path:
+    def by_product(self, what: str) -> Place:
         """`<stem>.<what>.png` beside the output, or in the current folder if that is none."""
         name = f"{self.input.stem if self.input else 'stdin'}.{what}.png"
         return self.output.with_name(name) if self.output else Path(name)
@@ -60,6 +61,7 @@ class Settings:
         max_pixels: the largest photo that is opened.
         preview: whether only the most informative 512x512 pixels are restored, and the outputs are pictures
             of them before and after.
+        batch: photos that the networks look at together; None is as many as the device likes.
     """
 
     options: Options
@@ -72,6 +74,7 @@ class Settings:
     quality: int | None = None
     max_pixels: int = MAX_PIXELS
     preview: bool = False
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Result:
         status: "skipped" where the output was there before.
         message: why it failed, in one line.
         changed: whether the photo was altered.
-        kernel_width, reblur_loss, confidence, patches, warnings: see `kdcli.engine.deblur.Deblurred`.
+        kernel_width, reblur_loss, confidence, patches, warnings: see `kdcli.engine.results.Deblurred`.
+        grid: rows and columns of the kernels that change across the photo; None where there is one kernel.
         device, weights: what it was done with.
         seconds: by stage, and in "total".
     """
@@ -97,6 +101,7 @@ class Result:
     reblur_loss: float = float("nan")
     confidence: float = float("nan")
     patches: int = 0
+    grid: tuple[int, int] | None = None
     device: str = ""
     weights: str = ""
     seconds: dict[str, float] = field(default_factory=dict)

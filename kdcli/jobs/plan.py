@@ -10,6 +10,7 @@ from pathlib import Path
 from kdcli.errors import UsageError
 from kdcli.files.encode import SUFFIXES
 from kdcli.files.paths import check_output
+from kdcli.files.place import Place, existing, is_folder, to_place
 from kdcli.files.psf import SUFFIXES as PSF_SUFFIXES
 from kdcli.jobs.inputs import Source
 from kdcli.jobs.job import BY_PRODUCTS, Job
@@ -33,12 +34,12 @@ class Naming:
     format: str | None = None
 
     @property
-    def folder(self) -> Path | None:
+    def folder(self) -> Place | None:
         """The output folder, where it can be told from its name alone."""
         if self.output is None or self.output == STDOUT:
             return None
-        is_folder = self.output.endswith(("/", os.sep)) or os.path.isdir(self.output)
-        return Path(self.output) if is_folder else None
+        place = to_place(self.output)
+        return place if self.output.endswith(("/", os.sep)) or is_folder(place) else None
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Plan:
     """Jobs, and the folder that the outputs go to, if it is one."""
 
     jobs: list[Job]
-    folder: Path | None
+    folder: Place | None
 
 
 def plan(sources: Sequence[Source], naming: Naming, *, skip_existing: bool = False) -> Plan:
@@ -90,19 +91,19 @@ def _check_naming(naming: Naming, count: int) -> None:
         raise UsageError(f"{count} photos cannot all go to {naming.output}: name a folder, as in -o out/")
 
 
-def _implied_folder(sources: Sequence[Source], naming: Naming) -> Path | None:
+def _implied_folder(sources: Sequence[Source], naming: Naming) -> Place | None:
     """An output that is no folder yet is meant to be one if its name is no photo's and photos were found."""
     if naming.output is None or naming.output == STDOUT:
         return None
     meant = len(sources) > 1 or not all(source.named for source in sources)
-    return Path(naming.output) if meant and Path(naming.output).suffix.lower() not in SUFFIXES else None
+    return to_place(naming.output) if meant and Path(naming.output).suffix.lower() not in SUFFIXES else None
 
 
-def _output(source: Source, naming: Naming, folder: Path | None) -> Path | None:
+def _output(source: Source, naming: Naming, folder: Place | None) -> Place | None:
     if naming.output == STDOUT or (naming.output is None and source.path is None):
         return None
     if naming.output is not None and folder is None:
-        return _single(Path(naming.output), naming)
+        return _single(to_place(naming.output), naming)
     if source.path is None:
         raise UsageError("a photo from stdin has no name: name the output file with -o")
     kept = source.path.suffix if source.path.suffix.lower() in SUFFIXES else ".png"
@@ -112,7 +113,7 @@ def _output(source: Source, naming: Naming, folder: Path | None) -> Path | None:
     return folder / source.below.with_name(f"{source.below.stem}{naming.suffix or ''}{ending}")
 
 
-def _single(output: Path, naming: Naming) -> Path:
+def _single(output: Place, naming: Naming) -> Place:
     if naming.suffix is not None:
         raise UsageError(f"--suffix {naming.suffix} has no use where -o names a file: leave one out")
     format = SUFFIXES.get(output.suffix.lower())
@@ -130,7 +131,7 @@ def _single(output: Path, naming: Naming) -> Path:
 def check(
     jobs: Sequence[Job],
     *,
-    keep: Iterable[Path] = (),
+    keep: Iterable[Place] = (),
     overwrite: bool = False,
     skip_existing: bool = False,
     make_folders: bool = False,
@@ -166,21 +167,21 @@ def check(
                 path, suffixes, inputs=[clash] if clash else [], overwrite=True, make_folder=make_folders
             )
     if skip_existing:
-        there = [job.output is not None and job.output.exists() for job in jobs]
-        todo = [job for job, done in zip(jobs, there, strict=True) if not done]
-        return todo, [job for job, done in zip(jobs, there, strict=True) if done]
+        there = existing(job.output for job in jobs if job.output is not None)
+        return [job for job in jobs if job.output not in there], [job for job in jobs if job.output in there]
     if not overwrite:
-        _refuse_existing([path for job in jobs for path in job.files if path.exists()])
+        there = existing(path for job in jobs for path in job.files)
+        _refuse_existing([path for job in jobs for path in job.files if path in there])
     return list(jobs), []
 
 
-def _refuse_existing(paths: list[Path]) -> None:
+def _refuse_existing(paths: list[Place]) -> None:
     if paths:
         which = f"{paths[0]} exists" if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more exist"
         raise UsageError(f"{which} already: choose another name, or add --overwrite or --skip-existing")
 
 
-def _outputs(job: Job) -> Iterator[tuple[Path, str, Collection[str]]]:
+def _outputs(job: Job) -> Iterator[tuple[Place, str, Collection[str]]]:
     if job.output is not None:
         yield job.output, "the photo", SUFFIXES
     if job.psf is not None:
@@ -189,13 +190,17 @@ def _outputs(job: Job) -> Iterator[tuple[Path, str, Collection[str]]]:
         yield job.compare, "its comparison", SUFFIXES
 
 
-def _place(path: Path) -> str:
+def _place(path: Place) -> str:
     """The same for all ways to write a file's path."""
+    if not isinstance(path, Path):
+        return str(path)
     return os.path.normcase(os.path.realpath(path))
 
 
-def _identity(path: Path) -> object:
+def _identity(path: Place) -> object:
     """The same for all links to a file that exists."""
+    if not isinstance(path, Path):
+        return str(path)
     try:
         status = path.stat()
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from kdcli.files.atomic import sweep
 from kdcli.jobs.job import Job, Result, Settings
@@ -39,8 +40,8 @@ def run_jobs(
         return
     worker = Worker(settings)
     worker.models(progress)  # what is wrong with them is wrong for all jobs
-    for job in jobs:
-        each(worker.attempt(job, progress))
+    for result in worker.attempt_all(jobs, progress):
+        each(result)
 
 
 def _run_in_processes(
@@ -52,8 +53,13 @@ def _run_in_processes(
                 result = Result(job, "failed", message=f"{job.input}: {result.reason}")
             each(result)
     finally:
-        for folder in {path.parent for job in jobs for path in job.files}:
-            sweep(folder)  # of what killed processes left unfinished
+        sweep_all(jobs)
+
+
+def sweep_all(jobs: Sequence[Job]) -> None:
+    """Remove what killed processes left unfinished of their outputs."""
+    for folder in {path.parent for job in jobs for path in job.files if isinstance(path, Path)}:
+        sweep(folder)
 
 
 def _start(settings: Settings) -> Callable[[Job], Result]:

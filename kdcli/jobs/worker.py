@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from kdcli.errors import KdError, explain
 from kdcli.files.comparison import write_comparison
 from kdcli.files.encode import SUFFIXES
 from kdcli.files.photo import Photo, check_fits, encode_photo, parse_photo, read_photo, write_photo
+from kdcli.files.place import Place
 from kdcli.files.psf import write_psf
 from kdcli.files.read_bytes import largest_file
 from kdcli.jobs.job import Job, Result, Settings
@@ -24,9 +26,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kdcli.engine.deblur import Window
+    from kdcli.engine.results import Deblurred
     from kdcli.weights import Models
 
 Progress = Callable[[str, float], None]
+
+GPU_BATCH = 8
+_MOST_VALUES = 100_000_000  # of the photos of a batch, which bounds the memory
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A job whose photo has been read."""
+
+    job: Job
+    photo: Photo
+    window: Window | None
+    clock: Stopwatch
 
 
 class Worker:
@@ -59,30 +75,82 @@ class Worker:
         Raises:
             KdError: the photo can't be read, deblurred or written; and whatever else the engine raises.
         """
-        clock = Stopwatch()
-        blurred = self._read(job)
-        if not self.settings.preview:
-            check_fits(blurred.pixels, self._format(job, blurred), str(job.output or "stdout"))
-        clock.lap("read")
+        opened = self._open(job)
 
         from kdcli.engine.deblur import deblur_image
 
         models = self.models(progress)
-        clock.lap("load")
-        window = self._window(blurred)
+        opened.clock.lap("load")
         found = deblur_image(
-            blurred.pixels,
+            opened.photo.pixels,
             models,
             self.settings.options,
             kernel=self.settings.kernel,
-            window=window,
+            window=opened.window,
             progress=progress,
         )
-        if window is not None:
-            blurred = replace(blurred, pixels=blurred.pixels[window], alpha=None)
+        return self._close(opened, found)
+
+    def attempt(self, job: Job, progress: Progress | None = None) -> Result:
+        """Do a job; whatever goes wrong is noted in the result and not raised."""
+        return _attempt(job, partial(self.do, job, progress))
+
+    def attempt_all(self, jobs: Iterable[Job], progress: Progress | None = None) -> Iterator[Result]:
+        """Do jobs as ``attempt`` does, the networks looking at ``batch`` photos at once."""
+        size = self.batch(progress)
+        waiting: list[_Opened] = []
+        for job in jobs:
+            if size == 1:
+                yield self.attempt(job, progress)
+                continue
+            try:
+                waiting.append(self._open(job))
+            except Exception as error:
+                yield _failed(job, error)
+            if len(waiting) == size or sum(one.photo.pixels.size for one in waiting) > _MOST_VALUES:
+                yield from self._together(waiting, progress)
+                waiting = []
+        yield from self._together(waiting, progress)
+
+    def batch(self, progress: Progress | None = None) -> int:
+        """How many photos the networks look at together: on a GPU several, unless the settings say else."""
+        if self.settings.preview:
+            return 1
+        return self.settings.batch or (GPU_BATCH if str(self.models(progress).device) != "cpu" else 1)
+
+    def _together(self, opened: list[_Opened], progress: Progress | None) -> Iterator[Result]:
+        if not opened:
+            return
+        from kdcli.engine.deblur import deblur_images
+
+        pixels = [one.photo.pixels for one in opened]
+        settings = self.settings
+        try:
+            answers = deblur_images(
+                pixels, self.models(), settings.options, kernel=settings.kernel, progress=progress
+            )
+        except Exception:  # too much at once, or one of them: each by itself shows which
+            yield from (self.attempt(one.job, progress) for one in opened)
+            return
+        for one, answer in zip(opened, answers, strict=True):
+            yield _attempt(one.job, partial(self._close, one, answer))
+
+    def _open(self, job: Job) -> _Opened:
+        clock = Stopwatch()
+        photo = self._read(job)
+        if not self.settings.preview:
+            check_fits(photo.pixels, self._format(job, photo), str(job.output or "stdout"))
+        clock.lap("read")
+        return _Opened(job, photo, self._window(photo), clock)
+
+    def _close(self, opened: _Opened, found: Deblurred) -> Result:
+        job, photo, clock = opened.job, opened.photo, opened.clock
+        if opened.window is not None:
+            photo = replace(photo, pixels=photo.pixels[opened.window], alpha=None)
         clock.add(found.seconds)
-        lost = self._write(job, found.restored, found.kernel, blurred)
+        lost = self._write(job, found.restored, found.kernel, photo)
         clock.lap("write")
+        models = self.models()
         return Result(
             job,
             "done",
@@ -92,21 +160,12 @@ class Worker:
             reblur_loss=found.reblur_loss,
             confidence=found.confidence,
             patches=found.patches,
+            grid=None if found.grid is None else (len(found.grid.rows), len(found.grid.columns)),
             device=str(models.device),
             weights=models.name,
             seconds=clock.seconds(),
-            warnings=[*blurred.notes, *found.warnings, *lost],
+            warnings=[*photo.notes, *found.warnings, *lost],
         )
-
-    def attempt(self, job: Job, progress: Progress | None = None) -> Result:
-        """Do a job; whatever goes wrong is noted in the result and not raised."""
-        try:
-            return self.do(job, progress)
-        except Exception as error:
-            if debugging():
-                traceback.print_exc()
-            name, reason = str(job.input), explain(error)
-            return Result(job, "failed", message=reason if name in reason else f"{name}: {reason}")
 
     def _read(self, job: Job) -> Photo:
         most = self.settings.max_pixels
@@ -134,7 +193,7 @@ class Worker:
         for path in job.files:
             _make_folder(path.parent)
 
-        def draw(path: Path) -> None:
+        def draw(path: Place) -> None:
             write_comparison(
                 path, blurred.pixels, restored, kernel, icc=blurred.icc, overwrite=settings.overwrite
             )
@@ -155,11 +214,27 @@ class Worker:
         write_stdout(data)
         return lost
 
-    def _is_missing(self, by_product: Path) -> bool:
+    def _is_missing(self, by_product: Place) -> bool:
         return not (self.settings.skip_existing and by_product.exists())
 
 
-def _make_folder(folder: Path) -> None:
+def _attempt(job: Job, do: Callable[[], Result]) -> Result:
+    try:
+        return do()
+    except Exception as error:
+        return _failed(job, error)
+
+
+def _failed(job: Job, error: Exception) -> Result:
+    if debugging():
+        traceback.print_exception(error)
+    name, reason = str(job.input), explain(error)
+    return Result(job, "failed", message=reason if name in reason else f"{name}: {reason}")
+
+
+def _make_folder(folder: Place) -> None:
+    if not isinstance(folder, Path):
+        return  # stores have none, and what else has makes them when it writes
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +17,13 @@ import torch
 from torch import nn
 
 from kdcli.errors import KdError
-from kdcli.files.atomic import write_atomically
+from kdcli.training.checkpoint import CHECKPOINT, Checkpoint, Settings, forget_after
 from kdcli.training.data import Batch, PairMaker
 from kdcli.training.optimiser import make_optimisers
 
-CHECKPOINT = "checkpoint.pt"
 _WARM_UP = 30  # steps
 _CLIP = 1.0
 _CHECKPOINT_EVERY = 180.0  # seconds
-_UNREADABLE = (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError)
 
 
 class Task(Protocol):
@@ -77,17 +73,22 @@ def train_loop(
     plan: Plan,
     out: Path,
     *,
+    settings: Settings,
     seed: int = 0,
     resume: bool = False,
     report: Callable[[Progress, dict[str, float] | None], None],
 ) -> Progress:
     """Train until the budget or the steps are used up, or a signal asks to stop.
 
+    Args:
+        settings: what a run keeps for as long as it lives, by the names that users know.
+
     Returns:
         Where the run ended; the network has its moving averages for weights.
 
     Raises:
-        KdError: the loss is no longer finite.
+        UsageError: the run to resume was begun with other settings.
+        KdError: the loss is no longer finite, or there is no checkpoint to resume from, or a damaged one.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.requires_grad_(False)
@@ -96,9 +97,12 @@ def train_loop(
     optimisers = make_optimisers(network, plan.lr)
     generator = torch.Generator(maker.device).manual_seed(seed)
     progress = Progress()
+    checkpoint = Checkpoint(
+        out / CHECKPOINT, settings, network, averages, optimisers, generator, maker, progress
+    )
     if resume:
-        _restore(out / CHECKPOINT, network, averages, optimisers, generator, maker, progress)
-        _forget_after(out / "log.jsonl", progress.step)
+        checkpoint.restore()
+        forget_after(out / "log.jsonl", progress.step)
     before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
     with stop_on_signal() as stopped, (out / "log.jsonl").open("a") as log:
         while progress.step < plan.steps and progress.seconds < plan.budget and not stopped():
@@ -133,9 +137,9 @@ def train_loop(
             log.flush()
             report(progress, scores)
             if time.monotonic() - saved > _CHECKPOINT_EVERY:
-                _save(out / CHECKPOINT, network, averages, optimisers, generator, maker, progress)
+                checkpoint.save()
                 saved = time.monotonic()
-        _save(out / CHECKPOINT, network, averages, optimisers, generator, maker, progress)
+        checkpoint.save()
     averages.copy_to(task.trained(network))
     return progress
 
@@ -189,74 +193,3 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     finally:
         for caught, handler in handlers.items():
             signal.signal(caught, handler)
-
-
-def _save(
-    path: Path,
-    network: nn.Module,
-    averages: Averages,
-    optimisers: list[torch.optim.Optimizer],
-    generator: torch.Generator,
-    maker: PairMaker,
-    progress: Progress,
-) -> None:
-    state = {
-        "network": network.state_dict(),
-        "averages": averages.values,
-        "optimisers": [o.state_dict() for o in optimisers],
-        "generator": generator.get_state(),
-        "maker": maker.state(),
-        "progress": vars(progress),
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def _restore(
-    path: Path,
-    network: nn.Module,
-    averages: Averages,
-    optimisers: list[torch.optim.Optimizer],
-    generator: torch.Generator,
-    maker: PairMaker,
-    progress: Progress,
-) -> None:
-    if not path.is_file():
-        raise KdError(f"there is no {path} to resume from: start without --resume")
-    try:
-        state = torch.load(path, map_location=maker.device, weights_only=True)
-        network.load_state_dict(state["network"])
-        averages.values = state["averages"]
-        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        generator.set_state(state["generator"].cpu())
-        maker.restore(state["maker"])
-        vars(progress).update(state["progress"])
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise KdError(
-            f"{path} is damaged, or of another network: start a new run in another folder"
-        ) from error
-
-
-def _forget_after(log: Path, step: int) -> None:
-    """Drop the log's lines of steps that a killed run took after its last checkpoint."""
-    if not log.is_file():
-        return
-    kept = [line for line in log.read_text().splitlines(keepends=True) if _step(line) <= step]
-    write_atomically(log, "".join(kept).encode(), overwrite=True)
-
-
-def _step(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except ValueError:  # cut short
-        return math.inf

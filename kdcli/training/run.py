@@ -14,11 +14,12 @@ import torch
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
+from kdcli.training.checkpoint import CHECKPOINT, Settings
 from kdcli.training.data import PairMaker, load_photos, split_photos
 from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Plan, Progress, Task, train_loop
 from kdcli.training.solver import SolverTask
-from kdcli.weights.header import read_metadata
+from kdcli.weights.header import digest, read_metadata
 from kdcli.weights.package import write_package
 from kdcli.weights.register import UNKNOWN
 from kdcli.weights.store import choose_device, fill, save_weights
@@ -45,7 +46,7 @@ class TrainConfig:
         pool: kernels to draw from.
         init: weights to start from, or None.
         estimator: weights of the kernel network whose kernels the solver learns to bear, or None.
-        resume: go on from the run's checkpoint.
+        resume: go on from the run's checkpoint; only ``budget`` and ``steps`` may be others then.
         licence: of the weights, for their model card.
         device, seed: as everywhere.
         command: how the run was asked for, kept in the weights.
@@ -78,10 +79,10 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
         The weights file.
 
     Raises:
-        UsageError: no photos, a run that exists, settings that do not fit.
+        UsageError: no photos, a run that exists or was begun with other settings, settings that do not fit.
         KdError: damaged weights, a diverging loss.
     """
-    if (config.out / "checkpoint.pt").exists() and not config.resume:
+    if (config.out / CHECKPOINT).exists() and not config.resume:
         raise UsageError(f"{config.out} holds a run already: add --resume to go on with it")
     if config.size % 32 or config.size < 96:
         raise UsageError(f"the crop size is {config.size}: it must be a multiple of 32, at least 96")
@@ -110,6 +111,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
         held_out,
         plan,
         config.out,
+        settings=_settings(config, len(train_photos) + len(held_photos)),
         seed=config.seed,
         resume=config.resume,
         report=report,
@@ -131,6 +133,22 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     files = [path, *_estimator(config)]
     write_package(config.out / "upload", files, licence=config.licence, samples=config.out / "samples.png")
     return path
+
+
+def _settings(config: TrainConfig, photos: int) -> Settings:
+    """What must be the same when a run goes on, as users call it."""
+    return {
+        "network": config.network,
+        "photos": photos,
+        "--fine": config.fine,
+        "--batch": config.batch,
+        "--lr": config.lr,
+        "--kernels": config.family,
+        "--size": config.size,
+        "--seed": config.seed,
+        "--estimator": "none" if config.estimator is None else digest(config.estimator)[:12],
+        "kernels to draw from": config.pool,
+    }
 
 
 def _estimator(config: TrainConfig) -> list[Path]:

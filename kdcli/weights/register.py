@@ -26,6 +26,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from kdcli.errors import KdError, UsageError
+from kdcli.files.user import config_folder
 from kdcli.weights.architectures import ARCHITECTURES, ROLES
 
 if sys.version_info >= (3, 11):
@@ -115,7 +116,8 @@ def read_bundled() -> dict[str, WeightsSet]:
 
 def own_register() -> Path:
     """The user's own register, whether it exists or not."""
-    return Path(os.path.expanduser(os.environ.get("KD_WEIGHTS_FILE") or "~/.config/kd/weights.toml"))
+    named = os.environ.get("KD_WEIGHTS_FILE")
+    return Path(os.path.expanduser(named)) if named else config_folder() / "weights.toml"
 
 
 def _read_own(path: Path) -> dict[str, WeightsSet]:

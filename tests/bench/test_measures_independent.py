@@ -121,7 +121,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     models = Models(torch.nn.Module(), Copy(), torch.device("cpu"), "played")  # type: ignore[arg-type]
     monkeypatch.setattr(module, "load_models", lambda *_: models)
     bench = Bench(one, BenchConfig(("half",), PRESETS["fast"]))  # type: ignore[arg-type]
-    scores = bench.measure((0, 0))
+    scores = bench.measure([(0, 0)])[0]
     assert "error" not in scores
     return scores
 
@@ -156,12 +156,10 @@ def test_success_rates_count_error_ratios(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         Bench,
         "measure",
-        lambda self, task: {
-            "name": self.dataset.names[task[1]],
-            "psnr": 20.0,
-            "psnr_input": 19.0,
-            "error_ratio": ratios[self.dataset.names[task[1]]],
-        },
+        lambda self, tasks: [
+            {"name": name, "psnr": 20.0, "psnr_input": 19.0, "error_ratio": ratios[name]}
+            for name in (self.dataset.names[image] for _, image in tasks)
+        ],
     )
 
     class Four(One):

@@ -1,43 +1,46 @@
 """LPIPS and FID: what they are asked, what becomes of their numbers, and every way they cannot be had.
 
-The libraries and their weights are played by stand-ins.
+The libraries and their weights are played by stand-ins, the weights' server by one on 127.0.0.1.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
+import hashlib
 import json
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 
+from kdcli.bench import perceptual
 from kdcli.bench.bench import Bench
-from kdcli.bench.perceptual import Perceptual
+from kdcli.bench.perceptual import NAMES, Perceptual
 from kdcli.cli import run
 from kdcli.errors import KdError, UsageError
 
 CPU = torch.device("cpu")
 SHARP = np.full((8, 10, 3), 0.5, np.float32)
+WEIGHTS = b"weights" * 1000
+_PUBLISHED = dict(perceptual._WEIGHTS)
 
 
 class Standing(torch.nn.Module):
     """What every measure of torchmetrics is: a module that is made with settings and can be reset."""
 
     made: dict[str, Any]
-    fails: Exception | None = None
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
         type(self).made = settings
-        if self.fails is not None:
-            raise self.fails
         self.reset()
 
     def reset(self) -> None:
@@ -76,11 +79,58 @@ def module(name: str, **content: Any) -> ModuleType:
     return made
 
 
+class Server:
+    """Gives the weights, if well; 127.0.0.1:9 stands for no network."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.content = WEIGHTS
+        self.declared = len(WEIGHTS)
+        served = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                served.asked.append(self.path)
+                self.send_response(200 if served.content else 404)
+                self.send_header("Content-Length", str(served.declared))
+                self.end_headers()
+                self.wfile.write(served.content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> None:
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PyTorch's cache, with the weights of both measures in it; there is no network."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name in NAMES:
+        known = (f"http://127.0.0.1:9/{name}.pth", hashlib.sha256(WEIGHTS).hexdigest())
+        monkeypatch.setitem(perceptual._WEIGHTS, name, known)
+        (folder / f"{name}.pth").write_bytes(WEIGHTS)
+    return folder
+
+
+@pytest.fixture
+def library(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-ins, installed."""
-    monkeypatch.setattr(Lpips, "fails", None)
-    monkeypatch.setattr(Fid, "fails", None)
     for made in (
         module("torchvision"),
         module("torchmetrics"),
@@ -104,8 +154,8 @@ def test_lpips_is_of_each_picture_and_fid_of_all(library: None) -> None:
     assert Fid.made == {"feature": 2048, "antialias": False}
 
 
-def test_only_what_is_asked_for_is_loaded(library: None) -> None:
-    Fid.fails = URLError("no network")
+def test_only_what_is_asked_for_is_loaded(library: None, cache: Path) -> None:
+    (cache / "fid.pth").unlink()
     assert Perceptual(("lpips",), CPU)([(SHARP, SHARP)]) == ([{"lpips": 0.0}], {})
     nothing = Perceptual((), CPU)
     assert not nothing
@@ -148,34 +198,82 @@ def test_a_torchvision_made_for_another_torch(library: None, monkeypatch: pytest
         Perceptual(("fid",), CPU)
 
 
+def test_weights_are_pinned_by_the_names_that_their_makers_gave_them() -> None:
+    for url, known in _PUBLISHED.values():
+        assert len(known) == 64
+        assert known.startswith(Path(url).stem.rpartition("-")[2])
+
+
+def away(cache: Path, server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the weights will be, which the server has and the cache has not."""
+    file = cache / f"{name}.pth"
+    file.unlink()
+    monkeypatch.setitem(
+        perceptual._WEIGHTS, name, (f"{server.url}/{file.name}", perceptual._WEIGHTS[name][1])
+    )
+    return file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_are_fetched_once(
+    library: None, cache: Path, server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = away(cache, server, name, monkeypatch)
+    for _ in range(2):
+        assert Perceptual((name,), CPU)
+    assert server.asked == [f"/{name}.pth"]
+    assert file.read_bytes() == WEIGHTS
+
+
 @pytest.mark.parametrize(
-    ("name", "kind", "file"), [("lpips", Lpips, "alexnet-owt"), ("fid", Fid, "weights-inception")]
-)
-@pytest.mark.parametrize(
-    ("error", "said"),
+    ("content", "declared", "said"),
     [
-        (
-            URLError("Name or service\nnot known"),
-            "weights cannot be had .*service not known.* put https://.*",
-        ),
-        (RuntimeError("invalid magic number"), "is damaged .invalid magic number.: remove it"),
+        (WEIGHTS[::-1], len(WEIGHTS), "has not the SHA-256 that is known of it, and was thrown away unread"),
+        (WEIGHTS[:-9], len(WEIGHTS), "thrown away unread|weights cannot be had"),
+        (b"", 0, "weights cannot be had .*404.* put http://.*fid.pth into .*checkpoints"),
     ],
 )
-def test_weights_that_cannot_be_had_are_told_and_not_replaced(
+def test_other_weights_are_not_kept(
     library: None,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    kind: type[Standing],
-    file: str,
-    error: Exception,
+    cache: Path,
+    server: Server,
+    content: bytes,
+    declared: int,
     said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: "/cache/hub")
-    kind.fails = error
-    with pytest.raises(KdError, match=said) as info:
+    file = away(cache, server, "fid", monkeypatch)
+    server.content, server.declared = content, declared
+    with pytest.raises(KdError, match=said):
+        Perceptual(("fid",), CPU)
+    assert not file.exists()
+    assert [path.name for path in cache.iterdir()] == ["lpips.pth"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("lpips", Lpips), ("fid", Fid)])
+def test_a_file_of_unknown_content_is_never_read(
+    library: None, cache: Path, name: str, kind: type[Standing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a pickle that runs code, put there by anyone."""
+    monkeypatch.setattr(kind, "__init__", lambda *_, **__: pytest.fail("read"))
+    (cache / f"{name}.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(
+        KdError, match=rf"{name}\.pth has not the SHA-256 that is known of it, and was not read"
+    ):
         Perceptual((name,), CPU)
-    assert file in str(info.value)
-    assert "/cache/hub/checkpoints" in str(info.value)
+
+
+def test_weights_that_cannot_be_had(library: None, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cache / "lpips.pth").unlink()
+    with pytest.raises(KdError, match=r"weights cannot be had .*put http://127\.0\.0\.1:9/lpips\.pth into"):
+        Perceptual(("lpips",), CPU)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", full)
+    with pytest.raises(KdError, match=r"the disk is full: make room in .*checkpoints, or set TORCH_HOME"):
+        Perceptual(("lpips",), CPU)
 
 
 Runner = Callable[..., int]
@@ -196,7 +294,7 @@ def test_they_reach_table_json_csv_report_and_compare(
     files = [tmp_path / f"r.{kind}" for kind in ("json", "csv", "html")]
     wanted = [f"--{option}={file}" for option, file in zip(("json", "csv", "report"), files, strict=True)]
     assert bench("--measure", "lpips", "--measure", "fid", *wanted) == 0
-    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert sorted(path for path in tmp_path.iterdir() if path.is_file()) == sorted(files)
     table = capsys.readouterr().out
     assert "LPIPS" in table
     assert "FID" in table
@@ -236,10 +334,10 @@ def test_they_are_off_unless_asked_for(bench: Runner, capsys: pytest.CaptureFixt
 
 
 def test_a_failure_comes_before_anything_is_measured(
-    bench: Runner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bench: Runner, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Bench, "measure", lambda *_: pytest.fail("measured"))
-    Fid.fails = URLError("no network")
+    (cache / "fid.pth").unlink()
     assert bench("--measure", "fid") == 1
     error = capsys.readouterr().err
     assert error.startswith("kd: error: --measure fid: its weights cannot be had")

@@ -200,6 +200,18 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
         Journal(tmp_path / "none" / "partial", {})
 
 
+def test_images_that_go_together_are_of_one_method() -> None:
+    bench = Bench(Grains(), config("identity", "kd", batch=2))  # type: ignore[arg-type]
+    groups = list(bench.groups(list(bench.tasks())))
+    assert groups == [[(0, 0), (0, 1)], [(1, 0), (1, 1)], [(0, 2)], [(1, 2)]]
+
+
+def test_one_that_fails_in_a_batch_is_found_out(calls: list[str]) -> None:
+    result = run_bench(Grains(), config("weak", batch=3))  # type: ignore[arg-type]
+    assert [row["name"] for row in result["methods"][0]["failed"]] == ["b.png"]
+    assert [row["name"] for row in result["images"]] == ["a.png", "c.png"]
+
+
 def test_jobs_give_what_one_process_gives() -> None:
     one, two = (
         timeless(run_bench(Grains(), config("identity", jobs=jobs)))  # type: ignore[arg-type]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
 from kdcli.blur.families import FAMILIES, sample
+from kdcli.blur.names import FamilyName
 from kdcli.blur.shake import shake_trajectories
 
 FACTS = ("support", "entropy", "peak", "radius")
@@ -28,6 +30,10 @@ def facts(kernels: np.ndarray) -> dict[str, np.ndarray]:
         "peak": peak,
         "radius": np.sqrt((k * squared).sum((1, 2))),
     }
+
+
+def test_the_command_line_offers_every_family() -> None:
+    assert get_args(FamilyName) == tuple(FAMILIES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,6 +11,7 @@ import pytest
 def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the user's own register is; there is none yet."""
     monkeypatch.delenv("KD_WEIGHTS_FILE", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)

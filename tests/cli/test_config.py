@@ -15,6 +15,7 @@ import typer
 from kdcli.cli import app, run
 from kdcli.cli.config import config_files, tomllib
 from kdcli.cli.known import OTHER_VARIABLES, KnownOptions, variables
+from kdcli.weights.register import own_register
 from tests.conftest import FakeEngine
 
 Capture = pytest.CaptureFixture[str]
@@ -313,18 +314,16 @@ def test_variables_name_one_thing_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "variables", "folder"),
-    [
-        ("linux", {"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/kd"),
-        ("linux", {"HOME": "/h"}, "/h/.config/kd"),
-        ("darwin", {"HOME": "/h"}, "/h/Library/Application Support/kd"),
-    ],
+    ("variables", "folder"),
+    [({"XDG_CONFIG_HOME": "/x"}, "/x/kd"), ({}, "/h/.config/kd"), ({"XDG_CONFIG_HOME": ""}, "/h/.config/kd")],
 )
-def test_where_a_users_settings_are(
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_where_a_users_settings_and_register_are(
     monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], folder: str
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
+    for name, value in {"HOME": "/h", **variables}.items():
+        monkeypatch.setenv(name, value)
     assert config_files() == [Path("kd.toml"), Path(folder, "kd.toml")]
+    assert own_register() == Path(folder, "weights.toml")

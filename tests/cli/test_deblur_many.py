@@ -131,6 +131,13 @@ def test_warnings_name_their_photo(engine: FakeEngine, shots: Path, capsys: Capt
     assert said[1] == "kd: warning: shots/a.jpg: much noise"
 
 
+def test_notes_name_their_photo_once(engine: FakeEngine, shots: Path, capsys: Capture) -> None:
+    Image.open(shots / "b.png").quantize(16).save(shots / "b.png")
+    assert run(["deblur", "shots/a.jpg", "shots/b.png", "-o", "out"]) == 0
+    said = [line for line in lines(capsys.readouterr().err) if "warning" in line]
+    assert said == ["kd: warning: shots/b.png has a palette: written in full colour"]
+
+
 def test_what_fails_inside_is_one_line_a_photo(engine: FakeEngine, shots: Path, capsys: Capture) -> None:
     engine.failure = MemoryError()
     assert run(["deblur", "shots/a.jpg", "shots/b.png", "-o", "out", "-q"]) == 1

@@ -22,7 +22,7 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["deblur_image", "estimate_image_kernel"])
+@pytest.mark.parametrize("name", ["deblur_image", "deblur_images", "estimate_image_kernel"])
 def test_the_stand_in_has_the_engines_signature(name: str) -> None:
     from kdcli.engine import deblur
 
@@ -36,7 +36,7 @@ def test_the_stand_in_has_the_loaders_signature() -> None:
 
 
 def test_the_stand_in_gives_what_the_engine_gives() -> None:
-    from kdcli.engine.deblur import Deblurred, KernelEstimate
+    from kdcli.engine.results import Deblurred, KernelEstimate
 
     image = np.zeros((16, 16), np.float32)
     for result, real in (

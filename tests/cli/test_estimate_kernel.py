@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kdcli.cli import run
 from kdcli.cli.console import draw_kernel
@@ -58,6 +59,50 @@ def test_a_flat_photo_has_no_kernel_to_draw(
     said = capsys.readouterr()
     assert said.out == ""
     assert "kd: warning: no edges" in said.err
+
+
+def test_notes_on_the_photo_are_told(
+    engine: FakeEngine, photo_file: PhotoFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = photo_file("trip.tif", save_all=True, append_images=[Image.new("RGB", (36, 24))])
+    engine.warnings.append("much noise")
+    told = ["trip.tif holds more than one picture: only the first is taken", "much noise"]
+    assert run(["estimate-kernel", str(photo), "--json"]) == 0
+    said = capsys.readouterr()
+    assert [line for line in said.err.splitlines() if "warning" in line] == [
+        f"kd: warning: {note}" for note in told
+    ]
+    assert json.loads(said.out)["warnings"] == told
+
+
+def test_a_grid_is_drawn_as_a_map_over_the_photo(
+    engine: FakeEngine, photo_file: PhotoFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, saved = photo_file(), tmp_path / "map.png"
+    assert run(["estimate-kernel", str(photo), "--grid", "2x3", "--save-psf", str(saved)]) == 0
+    with Image.open(saved) as picture, Image.open(photo) as before:
+        assert picture.size == before.size
+    assert capsys.readouterr().out.splitlines()[-1] == "the middle one of 2x3 kernels, agreement 0.50"
+
+
+def test_a_grid_in_json_and_for_programs(
+    engine: FakeEngine, photo_file: PhotoFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "k.npy"
+    assert (
+        run(["estimate-kernel", str(photo_file()), "--grid", "2x3", "--save-psf", str(saved), "--json"]) == 0
+    )
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["grid"], facts["agreement"]) == ([2, 3], 0.5)
+    assert np.load(saved).shape == (2, 3, 64, 64)
+
+
+@pytest.mark.parametrize("grid", ["5", "0x3", "axb", "30x30", "-1x2"])
+def test_what_is_no_grid_is_refused(
+    engine: FakeEngine, photo_file: PhotoFile, capsys: pytest.CaptureFixture[str], grid: str
+) -> None:
+    assert run(["estimate-kernel", str(photo_file()), f"--grid={grid}"]) == 2
+    assert f"--grid {grid}: use rows x columns" in capsys.readouterr().err
 
 
 def test_quiet_says_nothing(

@@ -28,14 +28,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_settings_reach_the_maker(calls: list[dict[str, Any]], tmp_path: Path) -> None:
-    given = f"synth {tmp_path} -o {tmp_path}/new --count 5 --kernels shake --noise 0.01 --jpeg 90 --seed 3"
+    given = f"synth {tmp_path} -o {tmp_path}/new --count 5 --kernels defocus --noise 0.01 --jpeg 90 --seed 3"
     assert run(given.split()) == 0
     assert calls == [
         {
             "photos": tmp_path,
             "out": tmp_path / "new",
             "count": 5,
-            "kernels": "shake",
+            "kernels": "defocus",
             "noise": 0.01,
             "jpeg": 90,
             "seed": 3,

@@ -107,15 +107,19 @@ def test_photos_are_restored(
 ) -> None:
     """With a stand-in for the engine, in a folder that has the photos and kernels which the command reads."""
     monkeypatch.chdir(tmp_path)
-    words = [word.removeprefix("/photos/") for word in command.words]  # the container's folder
+    # The container's folder, and a store.
+    words = [word.removeprefix("/photos/").removeprefix("s3://") for word in command.words]
     params = parse(tuple(words)).params
     for name in inputs(params):
-        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         photo_file(name)
     if params.get("psf"):
         write_psf(Path(params["psf"]), np.eye(64, dtype=np.float32) / 64)
     if "--jobs" in words:  # the processes that it starts know nothing of the stand-in
         words[words.index("--jobs") + 1] = "1"
+    for option in ("--engine", "--ray-address"):  # nor do those of a cluster
+        if option in words:
+            del words[words.index(option) : words.index(option) + 2]
     stdin, photo = tmp_path / "stdin", photo_file("photo.jpg")
     stdin.write_bytes(b"photo.jpg\0" if params.get("files0_from") else photo.read_bytes())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -14,10 +14,11 @@ from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc
 from kdcli.blur.marginal import ascend
-from kdcli.engine.deblur import FLAT_WARNING, deblur_image, estimate_image_kernel
+from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, refine
+from kdcli.engine.kernel import FLAT_WARNING
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
 from kdcli.engine.restore import TILE, ramp, restore, spans
@@ -126,8 +127,8 @@ def test_tiles_cover_every_pixel_with_weight() -> None:
 
 def test_tiled_restoration_has_no_seams(models: Models) -> None:
     generator = torch.Generator().manual_seed(3)
-    coarse = torch.rand((1, 3, 20, 40), generator=generator)
-    photo = torch.nn.functional.interpolate(coarse, size=(340, 680), mode="bicubic").clamp(0, 1)
+    coarse = torch.rand((1, 3, 10, 60), generator=generator)
+    photo = torch.nn.functional.interpolate(coarse, size=(160, 960), mode="bicubic").clamp(0, 1)
     kernel = torch.zeros(1, 1, 64, 64)
     kernel[..., 32, 28:37] = 1 / 9
     blur = convolve(photo, kernel)

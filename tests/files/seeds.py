@@ -135,7 +135,7 @@ def seeds() -> dict[str, bytes]:
         "tiff-big": lambda: tiff(rgb, bigtiff=True, byteorder=">", photometric="rgb"),
         "tiff-pages": lambda: tiff(np.stack([grey] * 3), photometric="minisblack"),
         "tiff-palette": lambda: saved(palette, "TIFF"),
-        "tiff-1-bit": lambda: saved(Image.fromarray(grey).convert("1"), "TIFF", compression="group4"),
+        "tiff-1-bit": lambda: saved(Image.fromarray(grey).convert("1"), "TIFF", compression="packbits"),
         "tiff-cmyk": lambda: saved(Image.fromarray(rgb).convert("CMYK"), "TIFF"),
         "tiff-premultiplied": lambda: tiff(rgba, photometric="rgb", extrasamples=["ASSOCALPHA"]),
         "webp": lambda: saved(rgb, "WEBP", **kept),

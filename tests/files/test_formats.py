@@ -180,8 +180,22 @@ def test_a_grey_jpeg_stays_grey(tmp_path: Path) -> None:
 
 def test_one_bit_is_black_and_white(tmp_path: Path) -> None:
     stored = Image.fromarray(pattern(channels=None)).convert("1")
-    for data in (saved(stored, "PNG"), saved(stored, "TIFF", compression="group4")):
+    for data in (saved(stored, "PNG"), saved(stored, "TIFF", compression="packbits")):
         np.testing.assert_array_equal(parse_photo(data, "photo").pixels, np.asarray(stored))
+
+
+@pytest.mark.skipif(4 not in tifffile.TIFF.DECOMPRESSORS, reason="an imagecodecs that knows no fax")
+def test_a_fax_is_black_and_white() -> None:
+    stored = Image.fromarray(pattern(channels=None)).convert("1")
+    data = saved(stored, "TIFF", compression="group4")
+    np.testing.assert_array_equal(parse_photo(data, "photo").pixels, np.asarray(stored))
+
+
+def test_a_compression_that_cannot_be_unpacked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tifffile.TIFF, "DECOMPRESSORS", {})
+    data = saved(Image.fromarray(pattern(channels=None)).convert("1"), "TIFF", compression="group4")
+    with pytest.raises(KdError, match=r"photo: a TIFF packed by CCITT.*: pip install --upgrade tifffile"):
+        parse_photo(data, "photo")
 
 
 def test_avif_comes_close_and_keeps_its_alpha() -> None:

@@ -70,6 +70,7 @@ def loop(task: ToyTask, plan: Plan, out: Path, **settings: Any) -> tuple[Toy, li
     maker: Any = ToyMaker()
     held_out: Any = None
     settings.setdefault("report", lambda progress, scores: seen.append((progress.step, scores)))
+    settings.setdefault("settings", {})
     train_loop(network, task, maker, held_out, plan, out, **settings)
     return network, seen
 

@@ -168,15 +168,44 @@ def test_a_damaged_checkpoint_is_one_clear_line(small: dict[str, Any]) -> None:
     small["steps"] = 1
     train(TrainConfig(network="solver", **small), silent)
     (small["out"] / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(KdError, match="is damaged, or of another network"):
+    with pytest.raises(KdError, match="is damaged, or of another version"):
         train(TrainConfig(network="solver", **small, resume=True), silent)
 
 
 def test_a_checkpoint_of_the_other_network_is_refused(small: dict[str, Any]) -> None:
     small["steps"] = 1
     train(TrainConfig(network="solver", **small), silent)
-    with pytest.raises(KdError, match="of another network"):
+    with pytest.raises(UsageError, match=r"of a run with network solver \(now kernel\): repeat"):
         train(TrainConfig(network="kernel", **small, resume=True), silent)
+
+
+def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(small: dict[str, Any]) -> None:
+    small |= {"network": "solver", "steps": 1}
+    train(TrainConfig(**small), silent)
+    before = (small["out"] / "checkpoint.pt").read_bytes()
+    other = {"batch": 1, "lr": 1e-3, "family": "motion", "size": 128, "seed": 4}
+    with pytest.raises(UsageError) as caught:
+        train(TrainConfig(**{**small, **other, "steps": 2}, resume=True), silent)
+    for told in ("--batch 2 (now 1)", "--lr 0.002 (now 0.001)", "--kernels mixed (now motion)", "--size 96"):
+        assert told in str(caught.value)
+    assert "--seed 0 (now 4)" in str(caught.value)
+    assert (small["out"] / "checkpoint.pt").read_bytes() == before
+    assert steps(small["out"]) == [1]
+
+
+def test_a_run_does_not_go_on_with_another_estimator_or_other_photos(
+    small: dict[str, Any], tmp_path: Path
+) -> None:
+    small |= {"network": "solver", "steps": 1}
+    train(TrainConfig(**small), silent)
+    estimator = train(TrainConfig(**{**small, "network": "kernel", "out": tmp_path / "one"}), silent)
+    with pytest.raises(UsageError, match=r"--estimator none \(now [0-9a-f]{12}\)"):
+        train(TrainConfig(**small, estimator=estimator, resume=True), silent)
+    (tmp_path / "more").mkdir()
+    for i in range(4):
+        Image.effect_noise((272, 256), 60).convert("RGB").save(tmp_path / "more" / f"{i}.png")
+    with pytest.raises(UsageError, match=r"photos 3 \(now 4\)"):
+        train(TrainConfig(**{**small, "photos": tmp_path / "more"}, resume=True), silent)
 
 
 def test_steps_after_the_last_checkpoint_are_logged_once(small: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from kdcli.cli import run
-from kdcli.engine.deblur import to_array, to_tensor
+from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.nets.paper.dwdn import DWDN
 from kdcli.nets.paper.unet import KernelUNet
 from kdcli.weights import load_models

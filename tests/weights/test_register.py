@@ -136,7 +136,8 @@ class TestOwnRegister:
 
     @pytest.fixture(autouse=True)
     def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        monkeypatch.delenv("KD_WEIGHTS_FILE", raising=False)
+        for name in ("KD_WEIGHTS_FILE", "XDG_CONFIG_HOME"):
+            monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
         return tmp_path

@@ -1,0 +1,179 @@
+"""From photos to their blur kernels (Algorithm 1): choose patches, estimate, sample, fuse, refine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from kdcli.blur.confidence import UNCERTAIN, confidence, is_no_blur
+from kdcli.blur.kernels import centred_exactly, impulse, width, without_specks
+from kdcli.engine.estimate import estimate_kernels, sample_kernels
+from kdcli.engine.fuse import fuse
+from kdcli.engine.guidance import Guide, Restorer, refine
+from kdcli.engine.options import Options
+from kdcli.engine.patches import informative_patches, is_flat
+from kdcli.engine.published import check_preset, refine_published, sample_published
+from kdcli.engine.results import KernelEstimate
+from kdcli.engine.settle import is_small, settle
+from kdcli.engine.timed import timed
+from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
+from kdcli.nets.estimator import KernelNet
+from kdcli.nets.paper.unet import KernelUNet
+from kdcli.nets.schedule import make_schedule
+from kdcli.weights import Models
+
+Progress = Callable[[str, float], None]
+
+FLAT_WARNING = "the photo has no edges to estimate a blur from: it is returned unchanged"
+_DISAGREEMENT = 0.5  # agreement (MNC) of the looks below which a user should be told
+
+
+def find_kernels(
+    photos: Sequence[torch.Tensor], models: Models, options: Options, say: Progress
+) -> list[KernelEstimate]:
+    """Estimate the blur kernel of each photo; the networks look at all of them at once.
+
+    Args:
+        photos: (1, 3, H, W) in [0, 1] each, of any sizes.
+        say: called with the stage and the fraction of it that is done.
+    """
+    flat = [is_flat(photo) for photo in photos]
+    edged = [photo for photo, nothing in zip(photos, flat, strict=True) if not nothing]
+    if isinstance(models.kernel, KernelUNet):
+        found = iter([_find_as_published(models.kernel, models.solver, p, options, say) for p in edged])
+    elif options.residuals:  # whose curves are those of one photo
+        found = (one for p in edged for one in _find(models.kernel, models.solver, [p], options, say))
+    else:
+        found = iter(_find(models.kernel, models.solver, edged, options, say))
+    estimates = [_nothing() if nothing else next(found) for nothing in flat]
+    if isinstance(models.kernel, KernelNet):
+        for photo, one in zip(photos, estimates, strict=True):
+            if one.found and not is_no_blur(torch.from_numpy(one.kernel)):
+                look_across(models.kernel, photo, one, options, say)
+    return estimates
+
+
+def _find(
+    network: KernelNet,
+    solver: Restorer,
+    photos: Sequence[torch.Tensor],
+    options: Options,
+    say: Progress,
+) -> list[KernelEstimate]:
+    if not photos:
+        return []
+    seconds: dict[str, float] = {}
+    losses: list[torch.Tensor] = []
+    with timed(seconds, "estimate"):
+        patches = [informative_patches(photo, options.patches) for photo in photos]
+
+        @torch.no_grad()
+        def record(kernels: torch.Tensor) -> None:
+            if options.residuals and options.steps == 1:
+                losses.append(Guide(solver, patches[0]).loss(kernels))
+
+        looks = estimate_kernels(network, patches, options, lambda f: say("estimate", f), record)
+    shared = {stage: value / len(photos) for stage, value in seconds.items()}
+    return [
+        _conclude(network, solver, own, kernels, losses, dict(shared), options, say)
+        for own, kernels in zip(patches, looks, strict=True)
+    ]
+
+
+def _conclude(
+    network: KernelNet,
+    solver: Restorer,
+    patches: torch.Tensor,
+    kernels: torch.Tensor,
+    losses: list[torch.Tensor],
+    seconds: dict[str, float],
+    options: Options,
+    say: Progress,
+) -> KernelEstimate:
+    """One kernel from a photo's patches and the looks at them."""
+    if options.steps > 1:
+        with timed(seconds, "sample"):
+            guide = Guide(solver, patches, options.samples)
+            samples = sample_kernels(
+                network,
+                patches,
+                kernels[: len(patches)],
+                make_schedule(options.schedule),
+                guide,
+                options,
+                torch.Generator().manual_seed(options.seed),
+                lambda f: say("sample", f),
+                losses.append,
+            )
+            kernels = _best(samples, guide, options.samples)
+    fused, agreement = fuse(kernels)
+    if options.settle > 0 and is_small(fused[0, 0]):
+        with timed(seconds, "settle"):
+            fused = settle(network, patches, fused, options.settle)
+    if options.refine_steps > 0:
+        with timed(seconds, "refine"):
+            every = fused.expand(len(patches), -1, -1, -1)
+            refined = refine(Guide(solver, patches), every, options, lambda f: say("refine", f))
+            fused, _ = fuse(refined)
+    kernel = centred_exactly(without_specks(fused))[0, 0]
+    with timed(seconds, "judge"), torch.no_grad():
+        loss = Guide(solver, patches[:1]).loss(kernel[None, None])
+    trust = float(confidence(kernel))
+    warnings = []
+    if agreement < _DISAGREEMENT and len(patches) > 1:
+        warnings.append(DISAGREEMENT_WARNING)
+    if trust < UNCERTAIN:
+        warnings.append(f"the kernel is uncertain (confidence {trust:.2f}): look at the result")
+    return KernelEstimate(
+        kernel.cpu().numpy(),
+        width(kernel),
+        float(loss[0]),
+        len(patches),
+        seconds,
+        warnings,
+        torch.stack(losses, 1).tolist() if losses else [],
+        confidence=trust,
+    )
+
+
+def _nothing() -> KernelEstimate:
+    """Of a photo without edges."""
+    return KernelEstimate(impulse().numpy(), 1, float("nan"), 0, warnings=[FLAT_WARNING], found=False)
+
+
+def _find_as_published(
+    network: KernelUNet, solver: Restorer, photo: torch.Tensor, options: Options, say: Progress
+) -> KernelEstimate:
+    """The published networks' own way to a kernel; see ``kdcli/engine/published.py``."""
+    check_preset(options)
+    generator = torch.Generator().manual_seed(options.seed)
+    seconds: dict[str, float] = {}
+    losses: list[torch.Tensor] = []
+    patches = informative_patches(photo, options.patches)
+    with timed(seconds, "sample"):
+        samples = sample_published(
+            network, solver, patches, options, generator, lambda f: say("sample", f), losses.append
+        )
+    with timed(seconds, "refine"):
+        samples = refine_published(solver, patches, samples, options.refine_steps, lambda f: say("refine", f))
+    with timed(seconds, "judge"), torch.no_grad():
+        kernel, _ = fuse(_best(samples, Guide(solver, patches, options.samples), options.samples))
+        loss = Guide(solver, patches[:1]).loss(kernel)
+    return KernelEstimate(
+        kernel[0, 0].cpu().numpy(),
+        width(kernel[0, 0]),
+        float(loss[0]),
+        len(patches),
+        seconds,
+        residuals=torch.stack(losses, 1).tolist() if losses else [],
+    )
+
+
+def _best(samples: torch.Tensor, guide: Guide, count: int) -> torch.Tensor:
+    """The sample of each patch with the lowest reblurring loss: (N, ...) of (N * count, 1, 64, 64)."""
+    if count == 1:
+        return samples
+    with torch.no_grad():
+        best = guide.loss(samples).unflatten(0, (-1, count)).argmin(1)
+    return samples.unflatten(0, (-1, count))[torch.arange(len(best), device=best.device), best]
