@@ -30,6 +30,7 @@ def deblur(
     samples: int | None = None,
     refine_steps: int | None = None,
     blur: str = "auto",
+    light: str = "encoded",
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Deblurred:
@@ -42,6 +43,7 @@ def deblur(
         device: "auto", "cpu", "cuda" or "cuda:N", where `models` is not given.
         preset: "fast", "balanced", "best" or "paper"; the four that follow replace parts of it.
         blur: "uniform" for one kernel, "varying" for kernels that change across the photo, or "auto".
+        light: "encoded" to deblur the values as they are, "linear" for the light that they stand for by sRGB.
         seed: of the random numbers.
         progress: called with a stage's name and the fraction of it that is done.
 
@@ -59,6 +61,7 @@ def deblur(
         samples=samples,
         refine_steps=refine_steps,
         blur=blur,
+        light=light,
         seed=seed,
     )
     pixels = _pixels(image)
@@ -76,6 +79,7 @@ def estimate_kernel(
     samples: int | None = None,
     refine_steps: int | None = None,
     blur: str = "uniform",
+    light: str = "encoded",
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> KernelEstimate:
@@ -87,6 +91,7 @@ def estimate_kernel(
         samples=samples,
         refine_steps=refine_steps,
         blur=blur,
+        light=light,
         seed=seed,
     )
     pixels = _pixels(image)

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +95,15 @@ class Bench:
         """Whether the photo of a measured task is still there, where photos are kept at all."""
         return self.gallery is None or self.gallery.keeps(*task)
 
-    def groups(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    def groups(self, tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
         """Tasks in the groups that ``measure`` takes: of one method, on as many images as go together."""
         at_once = self.config.batch or (_GPU_BATCH if self.device.type == "cuda" else 1)
         size = at_once * len(self.config.methods)
         for first in range(0, len(tasks), size):
-            part = sorted(tasks[first : first + size])
-            yield from (list(group) for _, group in groupby(part, key=lambda task: task[0]))
+            part = tasks[first : first + size]
+            for method in dict.fromkeys(task[0] for task in part):
+                own = [task for task in part if task[0] == method]
+                yield from (own[i : i + at_once] for i in range(0, len(own), at_once))
 
     def measure(self, tasks: Sequence[Task]) -> list[Scores]:
         """All measures of one method on images; a failure is noted as ``error``, not raised."""

@@ -69,6 +69,15 @@ Blur = Annotated[
         rich_help_panel=_ENGINE,
     ),
 ]
+Light = Annotated[
+    options.Light,
+    typer.Option(
+        metavar="encoded|linear",
+        help="Deblur the values of the file, or the light that they stand for by sRGB: better for a photo "
+        "straight from a camera and a known kernel.",
+        rich_help_panel=_ENGINE,
+    ),
+]
 WEIGHTS = "NAME|PATH|hf://OWNER/REPO[@REVISION]"
 DEFAULT_WEIGHTS = "default"
 Weights = Annotated[

@@ -114,6 +114,7 @@ def bench(
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
+    light: args.Light = "encoded",
     weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
     seed: args.Seed = 0,
@@ -126,7 +127,13 @@ def bench(
         raise UsageError("name what to measure on: --dataset bsd100, demo or a folder (see kd bench --help)")
     args.check_device(device)
     options = make_options(
-        preset, steps=steps, guidance=guidance, samples=samples, refine_steps=refine_steps, seed=seed
+        preset,
+        steps=steps,
+        guidance=guidance,
+        samples=samples,
+        refine_steps=refine_steps,
+        light=light,
+        seed=seed,
     )
     options = replace(options, residuals=residuals)
     methods = tuple(method or ["kd"])

@@ -51,6 +51,7 @@ def deblur(
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
     blur: args.Blur = "auto",
+    light: args.Light = "encoded",
     seed: args.Seed = 0,
     weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
@@ -65,6 +66,7 @@ def deblur(
         samples=samples,
         refine_steps=refine_steps,
         blur=blur,
+        light=light,
         seed=seed,
     )
     args.check_device(device)

@@ -40,6 +40,7 @@ def estimate_kernel(
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
+    light: args.Light = "encoded",
     seed: args.Seed = 0,
     weights: args.Weights = args.DEFAULT_WEIGHTS,
     device: args.Device = "auto",
@@ -55,6 +56,7 @@ def estimate_kernel(
         samples=samples,
         refine_steps=refine_steps,
         blur="uniform",
+        light=light,
         seed=seed,
     )
     shape = None if grid is None else _parse_grid(grid)

@@ -33,7 +33,7 @@ def estimate_image_kernel(
         image: (H, W) or (H, W, 3) float32 in [0, 1].
         progress: called with the stage and the fraction of it that is done.
     """
-    return find_kernels([to_tensor(image, models.device)], models, options, progress or _ignore)[0]
+    return _find([image], models, options, progress or _ignore)[0]
 
 
 def deblur_image(
@@ -84,14 +84,11 @@ def _deblur(
     corner: tuple[int, int] = (0, 0),
 ) -> list[Deblurred]:
     """Restore the parts of images that begin at a corner, row and column."""
-    if kernel is None:
-        found = find_kernels([to_tensor(image, models.device) for image in images], models, options, say)
-    else:
-        found = [_given(kernel) for _ in images]
+    found = _find(images, models, options, say) if kernel is None else [_given(kernel) for _ in images]
     blurred = [i for i, one in enumerate(found) if kernel is not None or _is_blurred(one)]
     restored: list[np.ndarray] = list(parts)
     for group in _batches(blurred, parts, found):
-        stack = [to_tensor(parts[i], models.device) for i in group]
+        stack = [to_tensor(parts[i], models.device, options.light) for i in group]
         photos = torch.cat(stack) if len(stack) > 1 else stack[0]  # a large photo is not copied
         kernels = torch.stack([torch.from_numpy(found[i].kernel) for i in group])[:, None].to(models.device)
         known = kernel is not None and not isinstance(models.solver, DWDN)  # which restores in either case
@@ -103,7 +100,7 @@ def _deblur(
             else:
                 answers = restore_varying(models.solver, photos, grid, corner, lambda f: say("restore", f))
         for i, answer in zip(group, answers.split(1), strict=True):
-            restored[i] = to_array(answer, parts[i])
+            restored[i] = to_array(answer, parts[i], options.light)
             found[i].seconds["restore"] = spent["restore"] / len(group)
     return [
         Deblurred(
@@ -121,6 +118,13 @@ def _deblur(
         )
         for i, one in enumerate(found)
     ]
+
+
+def _find(
+    images: Sequence[np.ndarray], models: Models, options: Options, say: Progress
+) -> list[KernelEstimate]:
+    photos = [to_tensor(image, models.device, options.light) for image in images]
+    return find_kernels(photos, models, options, say)
 
 
 def _ignore(_stage: str, _fraction: float) -> None:

@@ -9,6 +9,7 @@ from kdcli.errors import UsageError
 
 Preset = Literal["fast", "balanced", "best", "paper"]
 Blur = Literal["uniform", "varying", "auto"]
+Light = Literal["encoded", "linear"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Options:
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
+        light: whether the blur acts on values as files encode them, or on light as a sensor counts it.
         residuals: measure the reblurring loss of every step, which guided steps do in any case.
         seed: of the random generator; the same seed, device and version give the same result.
     """
@@ -46,6 +48,7 @@ class Options:
     looks: int = 4
     settle: int = 1
     blur: Blur = "auto"
+    light: Light = "encoded"
     residuals: bool = False
     seed: int = 0
 
@@ -75,21 +78,25 @@ def make_options(
     samples: int | None = None,
     refine_steps: int | None = None,
     blur: str = "auto",
+    light: str = "encoded",
     seed: int = 0,
 ) -> Options:
     """A preset with some of its settings replaced.
 
     Raises:
-        UsageError: unknown preset or kind of blur, or a setting out of range.
+        UsageError: unknown preset, kind of blur or of light, or a setting out of range.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     if blur not in get_args(Blur):
         raise UsageError(f"unknown blur {blur!r}: choose one of {', '.join(get_args(Blur))}")
+    if light not in get_args(Light):
+        raise UsageError(f"unknown light {light!r}: choose one of {', '.join(get_args(Light))}")
     given = {"steps": steps, "guidance": guidance, "samples": samples, "refine_steps": refine_steps}
     options = replace(
         PRESETS[preset],
         blur=blur,  # type: ignore[arg-type]
+        light=light,  # type: ignore[arg-type]
         seed=seed,
         **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
     )

@@ -85,7 +85,7 @@ def image_grid(
     if min(image.shape[:2]) < PATCH:
         raise UsageError(f"a grid of kernels takes a photo of at least {PATCH}x{PATCH} pixels")
     say = progress or (lambda _stage, _fraction: None)
-    photo = to_tensor(image, models.device)
+    photo = to_tensor(image, models.device, options.light)
     return kernel_grid(models.kernel, photo, options, shape, lambda f: say("estimate", f))
 
 

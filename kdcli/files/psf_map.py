@@ -13,7 +13,7 @@ from PIL import Image
 from kdcli.files.atomic import write_atomically
 from kdcli.files.paths import check_output
 from kdcli.files.place import Place
-from kdcli.files.psf import SUFFIXES, kernel_picture
+from kdcli.files.psf import SUFFIXES
 from kdcli.files.samples import to_integers
 
 LONGEST = 1600
@@ -65,13 +65,9 @@ def psf_map(
     side = max(kernels.shape[-1] // 2, int(0.95 * scale * min(steps)))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            ink = Image.fromarray(kernel_picture(kernels[i, j])).resize((side, side))
-            _draw(
-                canvas,
-                np.asarray(ink, np.float32) / np.float32(255),
-                round(scale * row),
-                round(scale * column),
-            )
+            level = np.asarray(kernels[i, j] / max(kernels[i, j].max(), 1e-12), np.float32)
+            ink = np.asarray(Image.fromarray(level).resize((side, side), Image.Resampling.BILINEAR))
+            _draw(canvas, ink, round(scale * row), round(scale * column))
     return Image.fromarray(np.rint(canvas).astype(np.uint8))
 
 

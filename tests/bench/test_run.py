@@ -204,6 +204,8 @@ def test_images_that_go_together_are_of_one_method() -> None:
     bench = Bench(Grains(), config("identity", "kd", batch=2))  # type: ignore[arg-type]
     groups = list(bench.groups(list(bench.tasks())))
     assert groups == [[(0, 0), (0, 1)], [(1, 0), (1, 1)], [(0, 2)], [(1, 2)]]
+    left = [(1, 0), (1, 1), (1, 2), (0, 2)]  # of a run that was interrupted
+    assert list(bench.groups(left)) == [[(1, 0), (1, 1)], [(1, 2)], [(0, 2)]]
 
 
 def test_one_that_fails_in_a_batch_is_found_out(calls: list[str]) -> None:

@@ -47,6 +47,7 @@ def deblur_image(
         seconds={"restore": 0.0},
         patches=1,
         warnings=[],
+        grid=None,
     )
 
 

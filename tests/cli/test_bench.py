@@ -73,11 +73,11 @@ def test_a_run_broken_off_and_resumed_gives_the_file_of_an_undisturbed_one(
     measured: list[tuple[int, int]] = []
     measure = Bench.measure
 
-    def interrupted(bench: Bench, task: tuple[int, int]) -> Any:
+    def interrupted(bench: Bench, tasks: list[tuple[int, int]]) -> Any:
         if len(measured) == 5:
             raise KeyboardInterrupt
-        measured.append(task)
-        return measure(bench, task)
+        measured.extend(tasks)
+        return measure(bench, tasks)
 
     monkeypatch.setattr(Bench, "measure", interrupted)
     assert run([*words, str(resumed), "--report", str(report)]) == 130
@@ -85,7 +85,9 @@ def test_a_run_broken_off_and_resumed_gives_the_file_of_an_undisturbed_one(
     error = capsys.readouterr().err
     assert "5 measurements are kept: add --resume to go on" in error
     assert error.endswith("kd: error: interrupted\n")
-    monkeypatch.setattr(Bench, "measure", lambda bench, task: measured.append(task) or measure(bench, task))
+    monkeypatch.setattr(
+        Bench, "measure", lambda bench, tasks: measured.extend(tasks) or measure(bench, tasks)
+    )
     assert run([*words, str(resumed), "--report", str(report), "--resume"]) == 1
     # Nothing twice but what had failed.
     assert sorted(measured) == sorted([*((m, i) for m in range(3) for i in range(3)), (2, 0)])

@@ -13,6 +13,7 @@ import torch
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc
+from kdcli.blur.light import to_encoded, to_linear
 from kdcli.blur.marginal import ascend
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back
@@ -214,6 +215,24 @@ def test_a_known_kernel_is_used_as_it_is(models: Models, photo: np.ndarray) -> N
     result = deblur_image(blurred, models, QUICK, kernel=kernel)
     np.testing.assert_array_equal(result.kernel, kernel)
     assert np.square(result.restored - photo).mean() < 0.5 * np.square(blurred - photo).mean()
+
+
+def test_light_is_deblurred_where_it_was_blurred(models: Models, photo: np.ndarray) -> None:
+    kernel = kernels(1)
+    light = to_linear(torch.from_numpy(photo).permute(2, 0, 1)[None])
+    blurred = to_encoded(convolve(light, kernel))[0].permute(1, 2, 0).numpy()
+    errors = [
+        np.square(
+            deblur_image(
+                blurred, models, make_options("fast", light=kind), kernel=kernel[0, 0].numpy()
+            ).restored
+            - photo
+        ).mean()
+        for kind in ("linear", "encoded")
+    ]
+    assert errors[0] < 0.5 * errors[1]
+    found = estimate_image_kernel(blurred, models, replace(QUICK, light="linear"))
+    assert not np.array_equal(found.kernel, estimate_image_kernel(blurred, models, QUICK).kernel)
 
 
 def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.ndarray) -> None:
