@@ -29,7 +29,7 @@ def deblur(
     guidance: float | None = None,
     samples: int | None = None,
     refine_steps: int | None = None,
-    blur: str = "auto",
+    blur: str = "uniform",
     light: str = "encoded",
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,

@@ -50,7 +50,7 @@ def deblur(
     guidance: args.Guidance = None,
     samples: args.Samples = None,
     refine_steps: args.RefineSteps = None,
-    blur: args.Blur = "auto",
+    blur: args.Blur = "uniform",
     light: args.Light = "encoded",
     seed: args.Seed = 0,
     weights: args.Weights = args.DEFAULT_WEIGHTS,

@@ -47,7 +47,7 @@ class Options:
     fine: int = 3
     looks: int = 4
     settle: int = 1
-    blur: Blur = "auto"
+    blur: Blur = "uniform"
     light: Light = "encoded"
     residuals: bool = False
     seed: int = 0
@@ -77,7 +77,7 @@ def make_options(
     guidance: float | None = None,
     samples: int | None = None,
     refine_steps: int | None = None,
-    blur: str = "auto",
+    blur: str = "uniform",
     light: str = "encoded",
     seed: int = 0,
 ) -> Options:
