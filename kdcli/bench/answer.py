@@ -22,12 +22,14 @@ class Answer:
         kernel: (64, 64) of sum 1, where the method has one.
         seconds: by stage.
         residuals: curves of the reblurring loss, where they were measured: see ``KernelEstimate``.
+        confidence: in the kernel, NaN where it was not estimated or nothing is claimed.
     """
 
     restored: Array
     kernel: Array | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     residuals: list[list[float]] = field(default_factory=list)
+    confidence: float = float("nan")
 
 
 def true_kernel(pair: Pair, method: str) -> Array:

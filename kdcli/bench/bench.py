@@ -144,6 +144,8 @@ class Bench:
             "ssim_aligned": measures.ssim(*aligned),
             "psnr_input": measures.psnr(pair.blurred, sharp),
         }
+        if not np.isnan(answer.confidence):
+            scores["confidence"] = answer.confidence
         if answer.residuals:
             scores["residuals"] = answer.residuals
         if pair.kernel is None:

@@ -45,6 +45,8 @@ _KNOWN = {
         Measure("error_ratio", "error ratio", ".2f", False),
         Measure("lpips", "LPIPS", ".4f", False),
         Measure("fid", "FID", ".2f", False),
+        Measure("confidence", "confidence", ".3f"),
+        Measure("calibration", "calibration", ".2f"),
         Measure("reblur_loss", "reblur loss", ".4g", False),
         Measure("reblur_loss_true", "reblur loss, true kernel", ".4g", False),
         Measure("seconds", "seconds", ".2f", False),

@@ -88,7 +88,9 @@ class Kd:
     def together(self, pairs: Sequence[Pair]) -> list[Answer]:
         """Several at once, which keeps a GPU busy."""
         results = deblur_images([pair.blurred for pair in pairs], self.models, self.options)
-        return [Answer(one.restored, one.kernel, one.seconds, one.residuals) for one in results]
+        return [
+            Answer(one.restored, one.kernel, one.seconds, one.residuals, one.confidence) for one in results
+        ]
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ def _summary(name: str, rows: list[Scores], of_set: dict[str, float]) -> dict[st
     ratios = [image["error_ratio"] for image in images if "error_ratio" in image]
     if ratios:
         mean |= {f"success_{most}": float(np.mean([r <= most for r in ratios])) for most in SUCCESS_LIMITS}
+    calibration = _calibration(images)
+    if calibration is not None:
+        mean["calibration"] = calibration
     return {
         "method": name,
         "count": len(images),
@@ -105,6 +108,16 @@ def _summary(name: str, rows: list[Scores], of_set: dict[str, float]) -> dict[st
         "better_than_input": sum(image["psnr"] > image["psnr_input"] for image in images),
         "images": images,
     }
+
+
+def _calibration(images: list[Scores]) -> float | None:
+    """The rank correlation of confidence and MNC; None where it means nothing."""
+    pairs = np.array([[i["confidence"], i["mnc"]] for i in images if {"confidence", "mnc"} <= set(i)])
+    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(pairs).statistic)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

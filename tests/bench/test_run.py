@@ -200,6 +200,22 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
         Journal(tmp_path / "none" / "partial", {})
 
 
+def test_calibration_is_a_rank_correlation(monkeypatch: pytest.MonkeyPatch) -> None:
+    confident = {"a.png": (0.9, 0.8), "b.png": (0.5, 0.7), "c.png": (0.4, 0.75)}
+
+    def measure(bench: Bench, tasks: list[tuple[int, int]]) -> list[dict[str, Any]]:
+        names = [bench.dataset.names[image] for _, image in tasks]
+        values = [dict(zip(("confidence", "mnc"), confident[name], strict=True)) for name in names]
+        return [{"name": n, "psnr": 1.0, "psnr_input": 0.0, **v} for n, v in zip(names, values, strict=True)]
+
+    monkeypatch.setattr(Bench, "measure", measure)
+    monkeypatch.setattr(bench_module, "make_method", lambda *_: None)
+    result = run_bench(Grains(), config("kd"))  # type: ignore[arg-type]
+    # Ranks 3, 2, 1 against 3, 1, 2: 1 - 6 * 2 / (3 * 8).
+    assert result["mean"]["calibration"] == pytest.approx(0.5)
+    assert "calibration" not in run_bench(Grains(), config("kd", limit=2))["mean"]  # type: ignore[arg-type]
+
+
 def test_images_that_go_together_are_of_one_method() -> None:
     bench = Bench(Grains(), config("identity", "kd", batch=2))  # type: ignore[arg-type]
     groups = list(bench.groups(list(bench.tasks())))
