@@ -215,7 +215,10 @@ def solve(
 
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The product of two real images, from their half spectra: the inner columns stand for two."""
+    """The product of two real images, channel by channel, from their half spectra: (N, C, 1, 1).
+
+    The inner columns stand for two.
+    """
     product = torch.view_as_real(a) * torch.view_as_real(b)
-    edges = product[..., 0, :].sum((-3, -2, -1)) + product[..., -1, :].sum((-3, -2, -1))
-    return (2 * product.sum((-4, -3, -2, -1)) - edges)[:, None, None, None]
+    edges = product[..., 0, :].sum((-2, -1)) + product[..., -1, :].sum((-2, -1))
+    return (2 * product.sum((-3, -2, -1)) - edges)[..., None, None]

@@ -21,7 +21,11 @@ import torch
 from kdcli.blur.convolve import otf
 from kdcli.blur.deconvolve import UnknownBorder, solve
 
-_POWER = 0.5  # p of the prior
+SEEKING, KEEPING = 0.5, 0.0
+"""Powers p of the prior. With the first, rough kernels improve fast, and after many rounds even the true one
+is lost. The second prefers no scale of gradients (Wipf and Zhang, "Revisiting Bayesian blind deconvolution",
+JMLR 2014): rough kernels stay where they are, and the true one is kept for good. See docs/experiments.md."""
+
 _FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
 
 
@@ -30,8 +34,9 @@ def ascend(
     y: torch.Tensor,
     kernel: torch.Tensor,
     *,
+    levels: Sequence[torch.Tensor | float],
     rounds: int = 2,
-    level: torch.Tensor | float = 0.1,
+    power: float = SEEKING,
     image_steps: int = 8,
     kernel_steps: int = 5,
 ) -> torch.Tensor:
@@ -40,9 +45,10 @@ def ascend(
     Args:
         y: (N, C, H, W), luminances, standardised; the C photos of a row share their kernel.
         kernel: (N, 1, K, K), sum 1, where to start.
-        rounds: of expectation and maximisation.
-        level: standard deviation of what the model can't explain, noise and the kernel's own error, in the
-            units of y; one for all or (N, 1, 1, 1).
+        levels: one after the other, the standard deviation of what the model can't explain, noise and the
+            kernel's own error, in the units of y; one for all or (N, 1, 1, 1).
+        rounds: of expectation and maximisation at each of them.
+        power: p of the prior.
         image_steps: of conjugate gradients, in every E.
         kernel_steps: of accelerated projected gradients, in every M.
 
@@ -50,32 +56,26 @@ def ascend(
         (N, 1, K, K), sum 1.
     """
     g = _gradients(y)
-    mean, variance = _first(UnknownBorder(kernel, (g.shape[-2], g.shape[-1])), g, image_steps)
-    for number in range(rounds):
-        model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
-        for _ in range(2 if number == 0 else 1):
-            mean, variance = _expect(model, g, mean, variance, level, image_steps)
-        kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
-    return kernel
-
-
-def anneal(
-    y: torch.Tensor,
-    kernel: torch.Tensor,
-    levels: Sequence[torch.Tensor | float],
-    *,
-    rounds: int,
-    kernel_steps: int = 5,
-) -> torch.Tensor:
-    """Ascents at one level after the other; arguments as in ``ascend``."""
+    size = (g.shape[-2], g.shape[-1])
+    model = UnknownBorder(kernel, size)
+    mean, variance = _first(model, g, image_steps)
+    mean, variance = _expect(model, g, mean, variance, levels[0], power, image_steps)
     for level in levels:
-        kernel = ascend(y, kernel, level=level, rounds=rounds, kernel_steps=kernel_steps)
+        for _ in range(rounds):
+            model = UnknownBorder(kernel, size)
+            mean, variance = _expect(model, g, mean, variance, level, power, image_steps)
+            kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
     return kernel
 
 
 @torch.no_grad()
 def unexplained(
-    y: torch.Tensor, kernel: torch.Tensor, *, level: torch.Tensor | float, image_steps: int = 8
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    *,
+    level: torch.Tensor | float,
+    power: float = SEEKING,
+    image_steps: int = 8,
 ) -> torch.Tensor:
     """What sharp gradients as photos have them, blurred by a kernel, leave of those of y: (N,), mean squares.
 
@@ -86,7 +86,7 @@ def unexplained(
     model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
     mean, variance = _first(model, g, image_steps)
     for _ in range(3):
-        mean, variance = _expect(model, g, mean, variance, level, image_steps)
+        mean, variance = _expect(model, g, mean, variance, level, power, image_steps)
     return (model.crop(model.image(mean * model.otf)) - g).square().mean((1, 2, 3))
 
 
@@ -116,11 +116,12 @@ def _expect(
     mean: torch.Tensor,
     variance: torch.Tensor,
     level: torch.Tensor | float,
+    power: float,
     steps: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spectrum of the sharp gradients' mean, and their variance on the canvas, from those so far."""
     energy = model.image(mean).square() + variance
-    sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (_POWER / 2) / energy
+    sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (power / 2) / energy
     prior = level**2 * sparse
     average = prior.log().mean((1, 2, 3), keepdim=True).exp()
     mean = solve(

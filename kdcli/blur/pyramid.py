@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly, normalise, without_specks
-from kdcli.blur.marginal import anneal
+from kdcli.blur.marginal import ascend
 
 EXTENT = 32
 """Of the largest kernels that are found, in pixels."""
@@ -45,7 +45,7 @@ def climb(y: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         if step < _SCALES - 1:
             kernel = _enlarged(kernel, 1 / _RATIO, size)
         level = (_LEVEL**2 + (noise * scale / spread).square()).sqrt()
-        kernel = anneal(reduced / spread, kernel, [level], rounds=_ROUNDS, kernel_steps=10)
+        kernel = ascend(reduced / spread, kernel, levels=[level], rounds=_ROUNDS, kernel_steps=10)
         kernel = centred_exactly(without_specks(kernel, _SPECKS))
     margin = (KERNEL_SIZE - kernel.shape[-1]) // 2
     return F.pad(kernel, (margin, margin, margin, margin))

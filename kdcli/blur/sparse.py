@@ -1,6 +1,6 @@
-"""Restoration with a kernel that is known exactly: sparse gradients, unknown border, any noise level.
+"""Restoration under a sparse prior of the gradients, with an unknown border, at any noise level.
 
-    x = argmin || crop(k * x) - y ||^2 + strength (|d_x x|^p + |d_y x|^p),   p = 0.5
+    x = argmin || w (crop(k * x) - y) ||^2 + strength (|d_x x|^p + |d_y x|^p),   p = 0.5
 
 The hyper-Laplacian prior of photos (Levin et al., "Image and depth from a conventional camera with a
 coded aperture", 2007), by iteratively reweighted least squares: each round a weighted quadratic prior and
@@ -13,11 +13,11 @@ import torch
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
 
+ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
 _POWER = 0.5
 _SOFTENING = 0.01  # gradients below it count as noise
-_ROUNDS, _STEPS = 6, 24
-ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
-_STRENGTH = 4e-6 / ROUNDING**2  # chosen on held-out training photos: docs/experiments.md
+_EXACT = 4e-6  # strength where the kernel is exact and rounding is all the noise: docs/experiments.md
+_EXACT_ROUNDS, _EXACT_STEPS = 6, 24
 
 
 def noise_level(y: torch.Tensor) -> torch.Tensor:
@@ -49,12 +49,35 @@ def restore_exact(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     Returns:
         (N, C, H, W).
     """
-    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
-    strength = _STRENGTH * noise_level(y).square()
-    x = conjugate_gradients(y, kernel, strength=10 * strength, steps=20)
+    strength = _EXACT * (noise_level(y) / ROUNDING).square()
+    x = restore_sparse(y, kernel, strength=strength, rounds=_EXACT_ROUNDS, steps=_EXACT_STEPS)
+    return UnknownBorder(kernel, (y.shape[-2], y.shape[-1])).crop(x)
+
+
+def restore_sparse(
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    *,
+    strength: torch.Tensor,
+    rounds: int,
+    steps: int,
+    weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The restoration of photos on the canvas of ``UnknownBorder``.
+
+    Args:
+        y: (N, C, H, W) in [0, 1].
+        kernel: (N, 1, K, K), sum 1.
+        strength: (N, 1, 1, 1) of the prior. The weaker, the more steps it takes.
+        rounds: of new weights.
+        steps: of conjugate gradients in each of them.
+        weight: (N, 1 or C, H, W), trust in each pixel.
+    """
+    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
+    x = conjugate_gradients(y, kernel, strength=10 * strength, steps=min(20, 2 * steps), weight=weight)
     right = model.adjoint(y)
     laplacian = laplacian_spectrum(model.canvas, y.device)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         weights = [strength * _weight(_difference(x, dim)) for dim in (-1, -2)]
 
         def apply(u: torch.Tensor, weights: list[torch.Tensor] = weights) -> torch.Tensor:
@@ -64,8 +87,8 @@ def restore_exact(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
         mean = sum(w.mean((-2, -1), keepdim=True) for w in weights) / 2
         inverse = 1 / (model.otf.abs().square() + mean * laplacian + 1e-4)
-        x = model.image(solve(apply, right, model.transform(x), inverse, _STEPS))
-    return model.crop(x)
+        x = model.image(solve(apply, right, model.transform(x), inverse, steps))
+    return x
 
 
 def _weight(gradient: torch.Tensor) -> torch.Tensor:

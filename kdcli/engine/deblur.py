@@ -12,7 +12,7 @@ from kdcli.blur.kernels import width
 from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.kernel import find_kernels
 from kdcli.engine.options import Options
-from kdcli.engine.restore import TILE, restore, restore_varying
+from kdcli.engine.restore import restore, restore_varying
 from kdcli.engine.results import Deblurred, KernelEstimate
 from kdcli.engine.timed import timed
 from kdcli.nets.paper.dwdn import DWDN
@@ -20,6 +20,9 @@ from kdcli.weights import Models
 
 Progress = Callable[[str, float], None]
 Window = tuple[slice, slice]
+
+_LARGE = 768
+"""Longer side in pixels from which on photos are restored one by one, which bounds the memory."""
 
 SHARP_NOTE = "the photo is sharp already: it is returned unchanged"
 
@@ -147,6 +150,6 @@ def _batches(
     groups: dict[object, list[int]] = {}
     for i in indices:
         height, width = parts[i].shape[:2]
-        alone = max(height, width) > TILE or found[i].grid is not None
+        alone = max(height, width) > _LARGE or found[i].grid is not None
         groups.setdefault(i if alone else (height, width), []).append(i)
     return list(groups.values())

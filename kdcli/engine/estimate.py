@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
-from kdcli.blur.marginal import ascend
+from kdcli.blur.marginal import KEEPING, ascend
 from kdcli.blur.sparse import diagonal_noise
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
@@ -54,20 +54,20 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
 
     Yields:
         (N, 1, 64, 64): the kernels at the whole scale, after every pass and every ascent; the last ascent
-        once more, trusting the kernel more.
+        once more, trusting the kernel more and with the prior that keeps what is right.
     """
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
     coarse_level, fine_level, last_level = levels(y)
     for _ in range(coarse):
-        kernel = ascend(half, network.predict(half, kernel), level=coarse_level)
+        kernel = ascend(half, network.predict(half, kernel), levels=[coarse_level])
     kernel = expand_kernel(kernel)
     for _ in range(fine):
         kernel = network.predict(y, kernel)
         yield kernel
-        kernel = ascend(y, kernel, level=fine_level)
+        kernel = ascend(y, kernel, levels=[fine_level])
         yield kernel
-    yield ascend(y, kernel, level=last_level)
+    yield ascend(y, kernel, levels=[last_level], power=KEEPING)
 
 
 def levels(y: torch.Tensor) -> list[torch.Tensor]:

@@ -15,10 +15,11 @@ from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.results import KernelEstimate
-from kdcli.engine.settle import is_small, settle
+from kdcli.engine.settle import look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
-from kdcli.nets.estimator import KernelNet
+from kdcli.nets.estimator import KernelNet, luminance
+from kdcli.nets.lagspace import standardise
 from kdcli.nets.paper.unet import KernelUNet
 from kdcli.nets.schedule import make_schedule
 from kdcli.weights import Models
@@ -26,6 +27,7 @@ from kdcli.weights import Models
 Progress = Callable[[str, float], None]
 
 FLAT_WARNING = "the photo has no edges to estimate a blur from: it is returned unchanged"
+_JUDGES = 2  # patches that say how far to trust a kernel
 _DISAGREEMENT = 0.5  # agreement (MNC) of the looks below which a user should be told
 
 
@@ -108,7 +110,7 @@ def _conclude(
             )
             kernels = _best(samples, guide, options.samples)
     fused, agreement = fuse(kernels)
-    if options.settle > 0 and is_small(fused[0, 0]):
+    if options.settle is not None:
         with timed(seconds, "settle"):
             fused = settle(network, patches, fused, options.settle)
     if options.refine_steps > 0:
@@ -119,7 +121,8 @@ def _conclude(
     kernel = centred_exactly(without_specks(fused))[0, 0]
     with timed(seconds, "judge"), torch.no_grad():
         loss = Guide(solver, patches[:1]).loss(kernel[None, None])
-    trust = float(confidence(kernel))
+        again = look_again(network, standardise(luminance(patches[:_JUDGES])), kernel[None, None])
+    trust = float(confidence(kernel, again[0, 0]))
     warnings = []
     if agreement < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)

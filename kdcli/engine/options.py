@@ -26,7 +26,8 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        settle: turns of the second search for small kernels, which the likelihood decides; 0 leaves it out.
+        settle: turns of the search for small kernels, 0 for no search; then every kernel is made as sharp as
+            the photo has it. None leaves all of it out.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
@@ -46,7 +47,7 @@ class Options:
     coarse: int = 3
     fine: int = 3
     looks: int = 4
-    settle: int = 1
+    settle: int | None = 1
     blur: Blur = "uniform"
     light: Light = "encoded"
     residuals: bool = False
@@ -64,7 +65,7 @@ PRESETS: dict[str, Options] = {
         refine_steps=20,
         patches=1,
         looks=1,
-        settle=0,
+        settle=None,
         ancestral=True,
     ),
 }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
-from kdcli.blur.sparse import restore_exact
+from kdcli.blur.sparse import noise_level, restore_exact
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
+from kdcli.nets.solver import ALIGNED, REACH, Solver
 
-TILE = 768
-_DISCARD = KERNEL_SIZE // 2  # next to a tile's inner edges, where the solution guesses what lies beyond
+TILE = 2048
 _BLEND = 32
 _SMALLEST = 192  # of the tiles for blur that changes
+_NEAR = KERNEL_SIZE // 2  # what these discard: the kernel of a tile's middle is wrong at its edges anyway
 
 
 def restore(
@@ -34,8 +36,8 @@ def restore(
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = restore_exact if exact else solver
-    return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, progress)
+    best = restore_exact if exact else _restorer(solver, photo)
+    return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, REACH, progress)
 
 
 def restore_varying(
@@ -55,24 +57,37 @@ def restore_varying(
         (1, 3, H, W) in [0, 1].
     """
 
+    best = _restorer(solver, photo)
+
     def restored(tile: torch.Tensor, row: float, column: float) -> torch.Tensor:
-        return solver(tile, grid.motion.at(corner[0] + row, corner[1] + column))
+        return best(tile, grid.motion.at(corner[0] + row, corner[1] + column))
 
     # So small that two or more fit between nodes: the smaller, the better they follow the blur.
-    side = max(_SMALLEST, min(TILE, int(grid.spacing / 2) + 2 * _DISCARD + _BLEND))
-    return _in_tiles(restored, photo, side, progress)
+    side = max(_SMALLEST, min(TILE, int(grid.spacing / 2) + 2 * _NEAR + _BLEND))
+    return _in_tiles(restored, photo, side, _NEAR, progress)
+
+
+def _restorer(solver: Restorer, photo: torch.Tensor) -> Restorer:
+    """The solver, told the noise of the photo as a whole, since its tiles must agree on it."""
+    return partial(solver, noise=noise_level(photo)) if isinstance(solver, Solver) else solver
 
 
 def _in_tiles(
     restored: Callable[[torch.Tensor, float, float], torch.Tensor],
     photo: torch.Tensor,
     tile: int,
+    discard: int,
     progress: Callable[[float], None],
 ) -> torch.Tensor:
-    """Restore tile by tile and blend; ``restored`` is told where the middle of a tile's share is."""
+    """Restore tile by tile and blend; ``restored`` is told where the middle of a tile's share is.
+
+    Args:
+        tile: side of the tiles.
+        discard: pixels next to a tile's inner edges that do not count, for what lies beyond is not seen.
+    """
     height, width = photo.shape[-2:]
-    rows, columns = spans(height, tile), spans(width, tile)
-    down, across = shares(height, photo.device, tile), shares(width, photo.device, tile)
+    rows, columns = spans(height, tile, discard), spans(width, tile, discard)
+    down, across = (shares(each, discard, photo.device) for each in (rows, columns))
     total = torch.zeros_like(photo)  # beside the photo, the only thing of its size
     for i, (top, bottom) in enumerate(rows):
         for j, (left, right) in enumerate(columns):
@@ -84,25 +99,28 @@ def _in_tiles(
     return total.clamp_(0, 1)
 
 
-def spans(length: int, tile: int = TILE) -> list[tuple[int, int]]:
-    """First and last places of the tiles along a side; neighbours share 2 x discard + blend or more."""
+def spans(length: int, tile: int = TILE, discard: int = REACH) -> list[tuple[int, int]]:
+    """First and last places of the tiles along a side; neighbours share 2 x discard + blend or more.
+
+    They begin at multiples of ``ALIGNED``, so that the network's coarse pixels are those of the whole photo.
+    """
     if length <= tile:
         return [(0, length)]
-    stride = tile - 2 * _DISCARD - _BLEND
+    stride = tile - 2 * discard - _BLEND - ALIGNED
     count = 1 + -(-(length - tile) // stride)
-    starts = [round(i * (length - tile) / (count - 1)) for i in range(count)]
-    return [(start, start + tile) for start in starts]
+    step = (length - tile) / (count - 1)
+    starts = [round(i * step) // ALIGNED * ALIGNED for i in range(count)]
+    return [(start, start + tile) for start in starts[:-1]] + [(starts[-1], length)]
 
 
-def shares(length: int, device: torch.device, tile: int = TILE) -> list[torch.Tensor]:
+def shares(parts: list[tuple[int, int]], discard: int, device: torch.device) -> list[torch.Tensor]:
     """The weights of the pixels of each tile along a side: those of all tiles at a pixel sum to 1."""
-    ramps = [ramp(first, last, length, device) for first, last in spans(length, tile)]
+    length = parts[-1][1]
+    ramps = [ramp(first, last, length, discard, device) for first, last in parts]
     total = torch.zeros(length, device=device)
-    for weight, (first, last) in zip(ramps, spans(length, tile), strict=True):
+    for weight, (first, last) in zip(ramps, parts, strict=True):
         total[first:last] += weight
-    return [
-        weight / total[first:last] for weight, (first, last) in zip(ramps, spans(length, tile), strict=True)
-    ]
+    return [weight / total[first:last] for weight, (first, last) in zip(ramps, parts, strict=True)]
 
 
 def _middle(share: torch.Tensor) -> float:
@@ -111,12 +129,12 @@ def _middle(share: torch.Tensor) -> float:
     return float((share * places).sum() / share.sum())
 
 
-def ramp(first: int, last: int, length: int, device: torch.device) -> torch.Tensor:
+def ramp(first: int, last: int, length: int, discard: int, device: torch.device) -> torch.Tensor:
     """The weight (last - first,) of a tile's pixels: 1 inside, 0 at inner edges, linear between."""
     place = torch.arange(first, last, device=device, dtype=torch.float32) + 0.5
     weight = torch.ones_like(place)
     if first > 0:
-        weight = torch.minimum(weight, ((place - first - _DISCARD) / _BLEND).clamp(0, 1))
+        weight = torch.minimum(weight, ((place - first - discard) / _BLEND).clamp(0, 1))
     if last < length:
-        weight = torch.minimum(weight, ((last - _DISCARD - place) / _BLEND).clamp(0, 1))
+        weight = torch.minimum(weight, ((last - discard - place) / _BLEND).clamp(0, 1))
     return weight

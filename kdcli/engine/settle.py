@@ -1,8 +1,9 @@
-"""Small kernels once more, by long ascents on the likelihood.
+"""A kernel's last part: what the photo says about it beyond what the network knows.
 
-A kernel of few pixels has few unknowns, and the photo says more about them than a network trained on kernels
-of all sizes. Two searches, from the network's kernel and from nothing, end in kernels that explain the photo
-more or less well.
+The network's kernels have the right shape and are a little smooth. Ascents under the prior that keeps true
+kernels make them as sharp as the photo has them. A kernel of few pixels has few unknowns, and is searched for
+before: from the network's kernel and from nothing, network and ascents in turns; of both ends, the one that
+explains the photo better is taken.
 """
 
 from __future__ import annotations
@@ -10,32 +11,34 @@ from __future__ import annotations
 import torch
 
 from kdcli.blur.kernels import width
-from kdcli.blur.marginal import anneal, unexplained
+from kdcli.blur.marginal import KEEPING, ascend, unexplained
 from kdcli.blur.pyramid import EXTENT, climb
 from kdcli.engine.estimate import noise_of_differences
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 
-_LEVELS = (0.1, 0.07, 0.05, 0.03)  # of the ascents, in standard deviations of the photo
+# Levels of the ascents, in standard deviations of the photo: of the search, and for all kernels.
+_SEARCH, _END = (0.07, 0.05, 0.03), (0.03,) * 5
+_JUDGED = 0.05
 _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
 _PATCHES = 2  # the best ones, which bounds the time
-_ROUNDS = 2  # at each of them
+_ROUNDS = 2  # at each level
 
 
 def is_small(kernel: torch.Tensor) -> bool:
-    """Whether a kernel (64, 64) is small enough to be settled."""
+    """Whether a kernel (64, 64) is small enough to be searched for."""
     return width(kernel) <= EXTENT
 
 
 @torch.no_grad()
 def settle(network: KernelNet, patches: torch.Tensor, kernel: torch.Tensor, turns: int) -> torch.Tensor:
-    """Search from a kernel and from nothing, and take what explains the patches better.
+    """Make a kernel as sharp as the photo has it.
 
     Args:
-        patches: (N, C, 256, 256) of one photo, which share the kernel; the first two are searched.
+        patches: (N, 3, 256, 256) of one photo, which share the kernel; the first two are looked at.
         kernel: (1, 1, 64, 64), sum 1.
-        turns: of network and ascents, after the first ascents.
+        turns: of network and ascents in the search for small kernels; 0 leaves the search out.
 
     Returns:
         (1, 1, 64, 64), sum 1.
@@ -43,16 +46,35 @@ def settle(network: KernelNet, patches: torch.Tensor, kernel: torch.Tensor, turn
     y = standardise(luminance(patches[:_PATCHES]))
     joint = y.transpose(0, 1)
     noise = _HIDDEN * noise_of_differences(joint)
-    levels = [(level**2 + noise.square()).sqrt() for level in _LEVELS]
-    kernels = torch.cat([kernel, climb(joint, noise)])
+    if turns > 0 and is_small(kernel[0, 0]):
+        kernel = _search(network, y, kernel, noise, turns)
+    return ascend(joint, kernel, levels=_under(noise, _END), rounds=_ROUNDS, power=KEEPING)
+
+
+def _search(
+    network: KernelNet, y: torch.Tensor, kernel: torch.Tensor, noise: torch.Tensor, turns: int
+) -> torch.Tensor:
+    joint, levels = y.transpose(0, 1), _under(noise, _SEARCH)
     both = joint.expand(2, -1, -1, -1)
-    kernels = anneal(both, kernels, levels, rounds=_ROUNDS)
+    kernels = torch.cat([kernel, climb(joint, noise)])
+    kernels = ascend(both, kernels, levels=levels, rounds=_ROUNDS, power=KEEPING)
     for _ in range(turns):
-        kernels = torch.cat([_seen(network, y, each) for each in kernels.split(1)])
-        kernels = anneal(both, kernels, levels, rounds=_ROUNDS)
-    return kernels[unexplained(both, kernels, level=levels[0]).argmin()][None]
+        kernels = torch.cat([look_again(network, y, each) for each in kernels.split(1)])
+        kernels = ascend(both, kernels, levels=levels, rounds=_ROUNDS, power=KEEPING)
+    (level,) = _under(noise, (_JUDGED,))
+    return kernels[unexplained(both, kernels, level=level, power=KEEPING).argmin()][None]
 
 
-def _seen(network: KernelNet, y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """What the network makes of a kernel: (1, 1, 64, 64), from all patches."""
+def _under(noise: torch.Tensor, levels: tuple[float, ...]) -> list[torch.Tensor]:
+    """Levels with the noise added to them."""
+    return [(level**2 + noise.square()).sqrt() for level in levels]
+
+
+@torch.no_grad()
+def look_again(network: KernelNet, y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """What the network makes of a kernel (1, 1, 64, 64): the same shape, from all patches.
+
+    Args:
+        y: (N, 1, 256, 256) standardised luminance.
+    """
     return fuse(network.predict(y, kernel.expand(len(y), -1, -1, -1)))[0]

@@ -115,7 +115,7 @@ def kernel_grid(
     if len(kernels) > 1:  # what the others know helps each patch to look once more
         kernels = _look_again(network, patches, fitted)
         progress(0.95)
-        motion = fit_motion(kernels, places, _trust(patches, kernels[:, 0]).square(), middle)
+        motion = fit_motion(kernels, places, _trust(network, patches, kernels[:, 0]).square(), middle)
         fitted = torch.cat([motion.at(*place) for place in places])
     return KernelGrid(
         fitted.view(len(rows), len(columns), KERNEL_SIZE, KERNEL_SIZE).cpu().numpy(),
@@ -157,7 +157,7 @@ def _look(
     """The kernels (N, 64, 64) of patches, one look each, and how far to trust them (N,)."""
     (kernels,) = estimate_kernels(network, [patches], replace(options, looks=1), progress)
     kernels = centred_exactly(kernels)[:, 0]
-    return kernels, _trust(patches, kernels)
+    return kernels, _trust(network, patches, kernels)
 
 
 @torch.no_grad()
@@ -166,10 +166,14 @@ def _look_again(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor
     found = []
     for part, start in zip(patches.split(_AT_ONCE), kernels.split(_AT_ONCE), strict=True):
         y = standardise(luminance(part))
-        found.append(ascend(y, network.predict(y, start), level=levels(y)[1]))
+        found.append(ascend(y, network.predict(y, start), levels=[levels(y)[1]]))
     return centred_exactly(torch.cat(found))
 
 
-def _trust(patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+@torch.no_grad()
+def _trust(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """How far to trust the kernels (N, 64, 64) of patches: (N,)."""
     flat = torch.tensor([is_flat(patch[None]) for patch in patches], device=kernels.device)
-    return torch.where(flat, _LEAST, confidence(kernels).clamp(min=_LEAST))
+    parts = zip(patches.split(_AT_ONCE), kernels[:, None].split(_AT_ONCE), strict=True)
+    again = torch.cat([network.predict(standardise(luminance(part)), k) for part, k in parts])[:, 0]
+    return torch.where(flat, _LEAST, confidence(kernels, again).clamp(min=_LEAST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +15,35 @@ def groups(channels: int) -> int:
     return math.gcd(channels, max(1, channels // 16))
 
 
+def group_norm(channels: int) -> nn.Module:
+    """Statistics over groups of channels and all places: of the map as a whole."""
+    return nn.GroupNorm(groups(channels), channels)
+
+
+class PixelNorm(nn.Module):
+    """Layer norm over the channels at every place by itself, so that a part of a map is as in the whole."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        last = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias)
+        return last.permute(0, 3, 1, 2)
+
+
+Norm = Callable[[int], nn.Module]
+
+
 class ResBlock(nn.Module):
     """Two 3x3 convolutions around a skip; the time embedding scales and shifts the second norm."""
 
-    def __init__(self, channels_in: int, channels: int, embedding: int = 0):
+    def __init__(self, channels_in: int, channels: int, embedding: int = 0, norm: Norm = group_norm):
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups(channels_in), channels_in)
+        self.norm1 = norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
-        self.norm2 = nn.GroupNorm(groups(channels), channels)
+        self.norm2 = norm(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
         self.modulate = nn.Linear(embedding, 2 * channels) if embedding else None
@@ -64,17 +86,26 @@ class UNet(nn.Module):
         blocks: residual blocks a level on the way down; one a level on the way up.
         embedding: width of a time embedding that modulates every block, or 0.
         attention: how many of the coarsest levels attend to themselves.
+        norm: of the residual blocks, made for a number of channels.
     """
 
-    def __init__(self, widths: tuple[int, ...], blocks: int = 1, embedding: int = 0, attention: int = 0):
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        blocks: int = 1,
+        embedding: int = 0,
+        attention: int = 0,
+        norm: Norm = group_norm,
+    ):
         super().__init__()
         self.down, self.reduce = nn.ModuleList(), nn.ModuleList()
         self.up, self.expand, self.attend = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             attends = level >= len(widths) - attention
-            self.down.append(nn.ModuleList(ResBlock(width, width, embedding) for _ in range(blocks)))
+            self.down.append(nn.ModuleList(ResBlock(width, width, embedding, norm) for _ in range(blocks)))
             self.attend.append(Attention(width) if attends else nn.Identity())
-            self.up.append(ResBlock(2 * width if level < len(widths) - 1 else width, width, embedding))
+            joined = 2 * width if level < len(widths) - 1 else width
+            self.up.append(ResBlock(joined, width, embedding, norm))
             if level < len(widths) - 1:
                 self.reduce.append(nn.Conv2d(width, widths[level + 1], 2, stride=2))
                 self.expand.append(nn.ConvTranspose2d(widths[level + 1], width, 2, stride=2))

@@ -18,7 +18,7 @@ from kdcli.files.atomic import write_atomically
 from kdcli.training.data import PairMaker
 
 if TYPE_CHECKING:
-    from kdcli.training.loop import Averages, Progress
+    from kdcli.training.loop import Averages, Progress, Task
 
 CHECKPOINT = "checkpoint.pt"
 Settings = dict[str, str | int | float]
@@ -41,6 +41,7 @@ class Checkpoint:
     optimisers: list[torch.optim.Optimizer]
     generator: torch.Generator
     maker: PairMaker
+    task: Task
     progress: Progress
 
     def save(self) -> None:
@@ -52,6 +53,7 @@ class Checkpoint:
             "optimisers": [o.state_dict() for o in self.optimisers],
             "generator": self.generator.get_state(),
             "maker": self.maker.state(),
+            "task": self.task.state(),
             "progress": vars(self.progress),
         }
         temporary = self.path.with_suffix(".tmp")
@@ -76,6 +78,7 @@ class Checkpoint:
                 optimiser.load_state_dict(saved)
             self.generator.set_state(state["generator"].cpu())
             self.maker.restore(state["maker"])
+            self.task.restore(state["task"])
             vars(self.progress).update(state["progress"])
         except _UNREADABLE as error:
             raise KdError(

@@ -177,6 +177,12 @@ class PairMaker:
         """The state of the random generators, for a checkpoint."""
         return {"numpy": json.dumps(self.rng.bit_generator.state), "torch": self.generator.get_state()}
 
+    def part_from(self, rank: int) -> None:
+        """Go other ways than the makers of other processes, which have been in the same state; 0 stays."""
+        if rank > 0:
+            self.rng = np.random.default_rng([rank, *self.rng.integers(2**32, size=4)])
+            self.generator.manual_seed(int(self.rng.integers(2**62)))
+
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint's state."""
         self.rng.bit_generator.state = json.loads(state["numpy"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
+
 import torch
 import torch.nn.functional as F
 
-from kdcli.blur.kernels import impulse, mnc
+from kdcli.blur.kernels import KERNEL_SIZE, impulse, mnc
 from kdcli.blur.marginal import ascend
 from kdcli.engine.estimate import COARSE_LEVEL, FINE_LEVEL, alternate
 from kdcli.nets.estimator import (
@@ -32,43 +34,86 @@ def prediction_loss(k0: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     return squared + (1 - cosine)
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """Pairs on their way from one turn to the next.
+
+    Attributes:
+        y, sharp: (N, 1, S, S), the standardised photo and the sharp one in its units.
+        true, kernel: (N, 1, 64, 64) and (N, 1, K, K), K = 32 for the turns at half the scale.
+    """
+
+    y: torch.Tensor
+    sharp: torch.Tensor
+    true: torch.Tensor
+    kernel: torch.Tensor
+
+    def with_kernel(self, kernel: torch.Tensor) -> _Stage:
+        return replace(self, kernel=kernel)
+
+    def first(self, count: int) -> _Stage:
+        return _Stage(*(getattr(self, f.name)[:count] for f in fields(self)))
+
+
 class KernelTask:
-    """Trains a ``KernelNet`` as it is used: passes at half, then at the whole scale, ascents in between.
+    """Trains a ``KernelNet`` as it is used: turns at half, then at the whole scale, ascents in between.
+
+    A batch takes one turn a step: it waits for its next turn on a belt while newer batches take theirs, so
+    that every step learns from other photos in every turn at no further cost.
 
     Args:
-        coarse, fine: passes at either scale for every batch; every one of them learns. The fine ones see
-            the first quarter of the batch only, since they cost four times as much.
+        coarse, fine: turns at either scale. The fine ones see a third of each batch only, since they cost
+            four times as much; with none, half the scale is trained alone.
     """
 
     measure = "mnc"
 
-    def __init__(self, coarse: int = 2, fine: int = 2):
+    def __init__(self, coarse: int = 3, fine: int = 2):
         self.coarse, self.fine = coarse, fine
         self.schedule = make_schedule("cosine")
+        self._belt: list[_Stage] = []  # the newest first: by the turns that they have taken
 
     def trained(self, network: KernelNet) -> KernelNet:
         """The whole network learns."""
         return network
 
+    def state(self) -> list[dict[str, torch.Tensor]]:
+        """The belt, for a checkpoint."""
+        return [vars(stage) for stage in self._belt]
+
+    def restore(self, state: list[dict[str, torch.Tensor]]) -> None:
+        """Continue from a checkpoint's state."""
+        self._belt = [_Stage(**stage) for stage in state]
+
     def loss(self, network: KernelNet, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-        """The loss of a batch, mean over the passes."""
-        y, true = standardise(luminance(batch.blurred)), batch.kernel
+        """The loss of a new batch and of those on the belt, mean over the turns."""
+        y = standardise(luminance(batch.blurred))
         sharp = luminance(batch.sharp) / (luminance(batch.blurred).std((-2, -1), keepdim=True) + 1e-6)
-        half = (reduce_image(y), reduce_image(sharp), reduce_kernel(true))
-        kernel = impulse(32).to(y.device).expand(len(y), 1, 32, 32)
-        losses = []
-        for _ in range(self.coarse):
-            loss, kernel = self._pass(network, *half, kernel, generator)
-            kernel = ascend(half[0], kernel, level=COARSE_LEVEL, rounds=1)
-            losses.append(loss)
-        some = (len(y) + 3) // 4
-        kernel = expand_kernel(kernel[:some])
-        for index in range(self.fine):
-            if index > 0:
-                kernel = ascend(y[:some], kernel, level=FINE_LEVEL, rounds=1)
-            loss, kernel = self._pass(network, y[:some], sharp[:some], true[:some], kernel, generator)
-            losses.append(loss)
-        return torch.stack(losses).mean()
+        start = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
+        belt = [_Stage(y, sharp, batch.kernel, start), *self._belt][: self.coarse + self.fine]
+        coarse, fine = belt[: self.coarse], belt[self.coarse :]
+        loss, moved = self._turn(network, coarse, COARSE_LEVEL, generator)
+        total = loss * len(coarse)
+        if len(moved) == self.coarse and self.fine:  # the last of them goes on to the whole scale
+            last = moved[-1].first((len(y) + 2) // 3)
+            moved[-1] = last.with_kernel(expand_kernel(last.kernel))
+        if fine:
+            loss, finer = self._turn(network, fine, FINE_LEVEL, generator)
+            total = total + loss * len(fine)
+            moved += finer
+        self._belt = moved[: self.coarse + self.fine - 1]
+        return total / len(belt)
+
+    def _turn(
+        self, network: KernelNet, stages: list[_Stage], level: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, list[_Stage]]:
+        """One pass and one ascent of several stages at once: the pass's loss, and the stages after it."""
+        y, sharp, true, kernel = (torch.cat([getattr(s, f.name) for s in stages]) for f in fields(_Stage))
+        if kernel.shape[-1] < KERNEL_SIZE:
+            y, sharp, true = reduce_image(y), reduce_image(sharp), reduce_kernel(true)
+        loss, kernel = self._pass(network, y, sharp, true, kernel, generator)
+        kernels = ascend(y, kernel, levels=[level], rounds=1).split([len(s.y) for s in stages])
+        return loss, [s.with_kernel(k) for s, k in zip(stages, kernels, strict=True)]
 
     def _pass(
         self,

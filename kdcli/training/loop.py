@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from kdcli.errors import KdError
 from kdcli.training.checkpoint import CHECKPOINT, Checkpoint, Settings, forget_after
 from kdcli.training.data import Batch, PairMaker
 from kdcli.training.optimiser import make_optimisers
+from kdcli.training.team import Team
 
 _WARM_UP = 30  # steps
 _CLIP = 1.0
@@ -35,6 +37,8 @@ class Task(Protocol):
     def loss(self, network: Any, batch: Batch, generator: torch.Generator) -> torch.Tensor: ...
     def validate(self, network: Any, batch: Batch) -> dict[str, float]: ...
     def sheet(self, network: Any, batch: Batch) -> torch.Tensor: ...
+    def state(self) -> Any: ...
+    def restore(self, state: Any) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,14 @@ def train_loop(
     settings: Settings,
     seed: int = 0,
     resume: bool = False,
+    team: Team | None = None,
     report: Callable[[Progress, dict[str, float] | None], None],
 ) -> Progress:
     """Train until the budget or the steps are used up, or a signal asks to stop.
 
     Args:
         settings: what a run keeps for as long as it lives, by the names that users know.
+        team: of processes that share the run; the first of them validates, reports and writes.
 
     Returns:
         Where the run ended; the network has its moving averages for weights.
@@ -90,6 +96,7 @@ def train_loop(
         UsageError: the run to resume was begun with other settings.
         KdError: the loss is no longer finite, or there is no checkpoint to resume from, or a damaged one.
     """
+    team = team or Team(maker.device)
     out.mkdir(parents=True, exist_ok=True)
     network.requires_grad_(False)
     task.trained(network).requires_grad_(True)
@@ -98,15 +105,23 @@ def train_loop(
     generator = torch.Generator(maker.device).manual_seed(seed)
     progress = Progress()
     checkpoint = Checkpoint(
-        out / CHECKPOINT, settings, network, averages, optimisers, generator, maker, progress
+        out / CHECKPOINT, settings, network, averages, optimisers, generator, maker, task, progress
     )
     if resume:
         checkpoint.restore()
-        forget_after(out / "log.jsonl", progress.step)
+        if team.leads:
+            forget_after(out / "log.jsonl", progress.step)
+        maker.part_from(team.rank)
     before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
-    with stop_on_signal() as stopped, (out / "log.jsonl").open("a") as log:
-        while progress.step < plan.steps and progress.seconds < plan.budget and not stopped():
+    with (
+        stop_on_signal() as stopped,
+        (out / "log.jsonl" if team.leads else Path(os.devnull)).open("a") as log,
+    ):
+        while True:
             done = max(progress.step / plan.steps, progress.seconds / plan.budget)
+            done = team.agreed(1.0 if stopped() else done)
+            if done >= 1:
+                break
             rate = (
                 plan.lr
                 * min(1, (progress.step + 1) / _WARM_UP)
@@ -117,6 +132,7 @@ def train_loop(
                     group["lr"] = rate
             loss = task.loss(network, maker.make(plan.batch), generator)
             loss.backward()
+            team.average_gradients(task.trained(network).parameters())
             nn.utils.clip_grad_norm_(task.trained(network).parameters(), _CLIP)
             for optimiser in optimisers:
                 optimiser.step()
@@ -129,17 +145,19 @@ def train_loop(
             progress.seconds = before + time.monotonic() - began
             progress.loss = value if math.isnan(progress.loss) else 0.95 * progress.loss + 0.05 * value
             scores = None
-            if progress.step % plan.validate_every == 0:
+            if team.leads and progress.step % plan.validate_every == 0:
                 with averages.swapped(task.trained(network)):
                     scores = task.validate(network, held_out)
             line = {"step": progress.step, "seconds": round(progress.seconds, 1), "loss": value, "lr": rate}
             log.write(json.dumps({**line, **(scores or {})}) + "\n")
             log.flush()
-            report(progress, scores)
-            if time.monotonic() - saved > _CHECKPOINT_EVERY:
+            if team.leads:
+                report(progress, scores)
+            if team.leads and time.monotonic() - saved > _CHECKPOINT_EVERY:
                 checkpoint.save()
                 saved = time.monotonic()
-        checkpoint.save()
+        if team.leads:
+            checkpoint.save()
     averages.copy_to(task.trained(network))
     return progress
 

@@ -15,17 +15,18 @@ from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.training.checkpoint import CHECKPOINT, Settings
-from kdcli.training.data import PairMaker, load_photos, split_photos
+from kdcli.training.data import Batch, PairMaker, load_photos, split_photos
 from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Plan, Progress, Task, train_loop
 from kdcli.training.solver import SolverTask
+from kdcli.training.team import Team, own_device
 from kdcli.weights.header import digest, read_metadata
 from kdcli.weights.package import write_package
 from kdcli.weights.register import UNKNOWN
 from kdcli.weights.store import choose_device, fill, save_weights
 
 Network = Literal["kernel", "solver"]
-_ARCHITECTURES = {"kernel": "kernel-1", "solver": "solver-2"}  # in kdcli.weights.architectures
+_ARCHITECTURES = {"kernel": "kernel-1", "solver": "solver-3"}  # in kdcli.weights.architectures
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
         raise UsageError(f"{config.out} holds a run already: add --resume to go on with it")
     if config.size % 32 or config.size < 96:
         raise UsageError(f"the crop size is {config.size}: it must be a multiple of 32, at least 96")
-    device = choose_device(config.device)
+    device = own_device(choose_device(config.device))
+    team = Team(device)
     torch.manual_seed(config.seed)
     train_photos, held_photos = split_photos(load_photos(config.photos))
     colour = config.network == "solver"
@@ -102,6 +104,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     held_out = PairMaker(
         held_photos, pool=64, family="motion", colour=colour, seed=2, device=device, clean=True
     ).make(16 if colour else 24)
+    maker.part_from(team.rank)
     network, task = _make(config, device)
     plan = Plan(config.budget, config.steps, config.batch, config.lr)
     progress = train_loop(
@@ -114,17 +117,35 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
         settings=_settings(config, len(train_photos) + len(held_photos)),
         seed=config.seed,
         resume=config.resume,
+        team=team,
         report=report,
     )
+    path = config.out / f"{config.network}.safetensors"
+    if team.leads:
+        _write(config, path, network, task, held_out, progress, len(train_photos), len(held_photos))
+    team.leave()
+    return path
+
+
+def _write(
+    config: TrainConfig,
+    path: Path,
+    network: KernelNet | Solver,
+    task: Task,
+    held_out: Batch,
+    progress: Progress,
+    learnt: int,
+    held: int,
+) -> None:
+    """The weights of a run, a sheet of samples, and the package for the Hub."""
     sheet = task.sheet(network, held_out.part(0, 8))
     iio.imwrite(config.out / "samples.png", (sheet.permute(1, 2, 0) * 255).byte().cpu().numpy())
     scores = task.validate(network, held_out)
-    path = config.out / f"{config.network}.safetensors"
     metadata = {
         "architecture": _ARCHITECTURES[config.network],
         "command": config.command,
-        "data": f"{len(train_photos)} photos of {config.photos.resolve().name}, {config.family} kernels",
-        "held_out": f"{len(held_out.kernel)} pairs from {len(held_photos)} photos held out",
+        "data": f"{learnt} photos of {config.photos.resolve().name}, {config.family} kernels",
+        "held_out": f"{len(held_out.kernel)} pairs from {held} photos held out",
         "steps": str(progress.step),
         "commit": _commit(),
         "validation": ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
@@ -132,7 +153,6 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     save_weights(network, path, metadata)
     files = [path, *_estimator(config)]
     write_package(config.out / "upload", files, licence=config.licence, samples=config.out / "samples.png")
-    return path
 
 
 def _settings(config: TrainConfig, photos: int) -> Settings:

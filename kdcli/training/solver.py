@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, fields
 
 import torch
 
 from kdcli.blur.kernels import best_shift, normalise, shift
+from kdcli.blur.sparse import noise_level
 from kdcli.engine.estimate import alternate
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.solver import Solver
 from kdcli.training.data import Batch
 
-_REMEMBERED = 192  # pairs with estimated kernels, which cost more than a step of training
+_REMEMBERED = 256  # pairs that are ready to learn from, which takes longer than to learn
 _FIRST = 0.3  # weight of the distance after the first turn
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Pairs with all that the network's turns take.
+
+    Attributes:
+        blurred, sharp: (N, 3, S, S).
+        kernel: (N, 1, 64, 64), to restore with.
+        known: (N, 1, 1, 1), 1 where it is the true one.
+        noise: (N, 1, 1, 1), the level of it.
+        faithful, smooth: what ``Solver.deconvolve`` makes of them.
+    """
+
+    blurred: torch.Tensor
+    sharp: torch.Tensor
+    kernel: torch.Tensor
+    known: torch.Tensor
+    noise: torch.Tensor
+    faithful: torch.Tensor
+    smooth: torch.Tensor
+
+    @staticmethod
+    def joined(parts: list[_Ready]) -> _Ready:
+        return _Ready(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Ready)))
 
 
 class SolverTask:
     """Trains a ``Solver``; without an estimator, on true kernels only.
 
-    Every step one new pair gets an estimated kernel; the other estimated kernels of the batch are drawn,
-    with their pairs, from those of the last steps.
+    To estimate a kernel and to deconvolve take longer than to learn from them: with an estimator, every step
+    gets one new pair ready, and draws the others from those of the last steps.
 
     Args:
         estimator: whose kernels the solver has to put up with.
-        share: of each batch that gets an estimated kernel.
+        share: of the pairs that get an estimated kernel.
     """
 
     measure = "psnr_estimated"
@@ -33,7 +60,7 @@ class SolverTask:
     def __init__(self, estimator: KernelNet | None, share: float = 0.75):
         self.estimator = estimator
         self.share = share if estimator is not None else 0.0
-        self._memory: deque[tuple[Batch, torch.Tensor]] = deque(maxlen=_REMEMBERED)
+        self._memory: deque[_Ready] = deque(maxlen=_REMEMBERED)
         self._held_out: tuple[Batch, torch.Tensor] | None = None
 
     def trained(self, network: Solver) -> Solver:
@@ -48,30 +75,42 @@ class SolverTask:
         """
         if self.estimator is None:
             return batch.kernel
-        *_, kernel = alternate(self.estimator, standardise(luminance(batch.blurred)), coarse=2, fine=2)
+        *_, kernel = alternate(self.estimator, standardise(luminance(batch.blurred)), coarse=3, fine=2)
         rows, columns = best_shift(batch.kernel[:, 0], kernel[:, 0])
         return normalise(shift(kernel, rows.float(), columns.float()))
 
+    def state(self) -> None:
+        """Nothing for a checkpoint: what is remembered would be its largest part, and is soon made anew."""
+
+    def restore(self, state: None) -> None:
+        """Continue from a checkpoint's state."""
+
     def loss(self, network: Solver, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         """Mean distance from the sharp photos after both turns."""
-        n = round(len(batch.kernel) * self.share)
-        kernel = batch.kernel
-        if n:
-            batch, kernel = self._with_estimates(batch, n, generator)
-        exact = torch.arange(len(kernel), device=kernel.device) >= n
-        first, last = network.turns(batch.blurred, kernel, exact)
-        return _distance(last, batch.sharp) + _FIRST * _distance(first, batch.sharp)
+        count = len(batch.kernel)
+        if self.estimator is None:
+            ready = self._ready(network, batch, known=True)
+        else:
+            fresh = 1 if self._memory else count
+            for i in range(fresh):
+                known = float(torch.rand((), generator=generator, device=generator.device)) >= self.share
+                self._memory.append(self._ready(network, batch.part(i, i + 1), known))
+            places = torch.randint(len(self._memory), (count,), generator=generator, device=generator.device)
+            places[:fresh] = torch.arange(len(self._memory) - fresh, len(self._memory))
+            ready = _Ready.joined([self._memory[int(place)] for place in places])
+        first, last = network.turns(
+            ready.blurred, ready.kernel, ready.known, ready.noise, ready.faithful, ready.smooth
+        )
+        return _distance(last, ready.sharp) + _FIRST * _distance(first, ready.sharp)
 
-    def _with_estimates(self, batch: Batch, n: int, generator: torch.Generator) -> tuple[Batch, torch.Tensor]:
-        """The batch with n of its pairs replaced by some that have estimated kernels, those first."""
-        fresh = 1 if len(self._memory) >= n else n
-        kernels = self.estimated(batch.part(0, fresh))
-        self._memory.extend((batch.part(i, i + 1), kernels[i : i + 1]) for i in range(fresh))
-        places = torch.randint(len(self._memory), (n - fresh,), generator=generator, device=generator.device)
-        drawn = [self._memory[-1 - i] for i in range(fresh)] + [self._memory[int(p)] for p in places]
-        rest = batch.part(n, len(batch.kernel))
-        pairs = Batch.joined([*(pair for pair, _ in drawn), rest])
-        return pairs, torch.cat([*(kernel for _, kernel in drawn), rest.kernel])
+    @torch.no_grad()
+    def _ready(self, network: Solver, batch: Batch, known: bool) -> _Ready:
+        """Pairs with their true or with estimated kernels, deconvolved."""
+        kernel = batch.kernel if known else self.estimated(batch)
+        flag = network.known(kernel, known)
+        noise = noise_level(batch.blurred)
+        faithful, smooth = network.deconvolve(batch.blurred, kernel, flag, noise)
+        return _Ready(batch.blurred, batch.sharp, kernel, flag, noise, faithful, smooth)
 
     @torch.no_grad()
     def validate(self, network: Solver, batch: Batch) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
-from kdcli.blur.marginal import ascend, largest_eigenvalue, onto_simplex
+from kdcli.blur.marginal import KEEPING, SEEKING, ascend, largest_eigenvalue, onto_simplex
 
 
 def kernels(count: int) -> torch.Tensor:
@@ -45,32 +45,43 @@ def test_a_rough_kernel_becomes_likelier_and_truer() -> None:
     y = standardised(blocks(4), true)
     ghosted = 0.6 * true + 0.4 * true.roll(1, 0)  # with another's kernel mixed in
     before = similarity(ghosted, true)
-    once, again = (similarity(ascend(y, ghosted, rounds=n), true) for n in (1, 4))
+    once, again = (similarity(ascend(y, ghosted, levels=[0.1], rounds=n), true) for n in (1, 4))
     assert (once > before + 0.003).all(), (before, once)
     assert again.mean() > once.mean() > before.mean() + 0.015, (before, once, again)
 
 
 def test_the_true_kernel_is_not_left_for_no_blur() -> None:
     true = kernels(4)
-    found = ascend(standardised(blocks(4), true), true, rounds=4)
+    found = ascend(standardised(blocks(4), true), true, levels=[0.1], rounds=4)
     assert (similarity(found, true) > 0.93).all()
     nothing = impulse(32).expand_as(true)
     assert (similarity(found, nothing) < similarity(true, nothing) + 0.1).all()
 
 
+def test_one_prior_keeps_the_true_kernel_for_good_and_the_other_loses_it() -> None:
+    true = kernels(4)
+    y = standardised(blocks(4), true)
+    kept, lost = (
+        similarity(ascend(y, true, levels=[0.03], rounds=40, power=power), true)
+        for power in (KEEPING, SEEKING)
+    )
+    assert (kept > 0.97).all()
+    assert kept.mean() > lost.mean() + 0.02
+
+
 def test_kernels_come_out_and_each_is_its_own() -> None:
     true = kernels(2)
     y = standardised(blocks(2), true)
-    found = ascend(y, true)
+    found = ascend(y, true, levels=[0.1])
     assert found.shape == true.shape
     assert float(found.min()) >= 0
     torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1), atol=1e-5, rtol=0)
-    alone = ascend(y[:1], true[:1])
+    alone = ascend(y[:1], true[:1], levels=[0.1])
     torch.testing.assert_close(found[:1], alone, atol=1e-4, rtol=0)
 
 
 def test_a_photo_without_contrast_gives_no_nan() -> None:
-    found = ascend(torch.zeros(1, 1, 96, 96), kernels(1))
+    found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), levels=[0.1])
     assert torch.isfinite(found).all()
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from kdcli.engine import patches
 from kdcli.engine.restore import TILE, shares, spans
+from kdcli.nets.solver import REACH
 
 TOP = Path(__file__).parents[2]
 BYTES_A_PIXEL = 56
@@ -61,6 +62,7 @@ def test_patches_are_the_same_however_many_rows_are_looked_at_together(
 @pytest.mark.parametrize("length", [17, TILE, TILE + 1, 1000, 1999])
 def test_the_shares_of_the_tiles_are_one_in_all(length: int) -> None:
     total = torch.zeros(length)
-    for share, (first, last) in zip(shares(length, torch.device("cpu")), spans(length), strict=True):
+    parts = spans(length)
+    for share, (first, last) in zip(shares(parts, REACH, torch.device("cpu")), parts, strict=True):
         total[first:last] += share
     torch.testing.assert_close(total, torch.ones(length))

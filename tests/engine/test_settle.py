@@ -1,4 +1,4 @@
-"""The second search, for small kernels."""
+"""The last part of an estimate: the search for small kernels, and what makes every kernel sharper."""
 
 from __future__ import annotations
 
@@ -58,9 +58,17 @@ def test_what_counts_as_small() -> None:
     assert all(not is_small(k) for k, wide in zip(small, widths, strict=True) if wide > 32)
 
 
-@pytest.mark.parametrize(("turns", "small", "settled"), [(0, True, 0), (1, True, 1), (1, False, 0)])
-def test_only_small_kernels_are_settled_and_only_if_asked(
-    network: KernelNet, monkeypatch: pytest.MonkeyPatch, turns: int, small: bool, settled: int
+def test_a_large_kernel_becomes_sharper(network: KernelNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = torch.from_numpy(shake_kernels(8, np.random.default_rng(2), (40, 46)))[:1, None]
+    monkeypatch.setattr(module, "_search", lambda *_: pytest.fail("it is too large to be searched for"))
+    smooth = torch.nn.functional.avg_pool2d(true, 3, 1, 1)
+    found = settle(network, blurred(blocks(2, 256), true.expand(2, -1, -1, -1)), smooth, turns=1)
+    assert float(mnc(found[0, 0], true[0, 0])) > float(mnc(smooth[0, 0], true[0, 0])) + 0.02
+
+
+@pytest.mark.parametrize("turns", [None, 0, 1])
+def test_kernels_are_settled_if_asked(
+    network: KernelNet, monkeypatch: pytest.MonkeyPatch, turns: int | None
 ) -> None:
     calls: list[int] = []
 
@@ -69,10 +77,9 @@ def test_only_small_kernels_are_settled_and_only_if_asked(
         return kernel
 
     monkeypatch.setattr(engine, "settle", spy)
-    monkeypatch.setattr(engine, "is_small", lambda _: small)
     models = Models(network, Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "believer")
     photo = np.random.default_rng(0).uniform(size=(256, 256, 3)).astype(np.float32)
     options = replace(PRESETS["fast"], coarse=1, fine=1, settle=turns)
     found = estimate_image_kernel(photo, models, options)
-    assert len(calls) == settled
-    assert ("settle" in found.seconds) == bool(settled)
+    assert calls == ([] if turns is None else [turns])
+    assert ("settle" in found.seconds) == (turns is not None)

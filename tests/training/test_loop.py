@@ -47,6 +47,12 @@ class ToyTask:
     def validate(self, network: Toy, batch: Batch) -> dict[str, float]:
         return {"size": float(network.vector.detach().abs().sum())}
 
+    def state(self) -> None:
+        pass
+
+    def restore(self, state: None) -> None:
+        pass
+
     def sheet(self, network: Toy, batch: Batch) -> torch.Tensor:
         return torch.zeros(3, 8, 8)
 
@@ -61,6 +67,9 @@ class ToyMaker:
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
+        pass
+
+    def part_from(self, rank: int) -> None:
         pass
 
 
