@@ -10,8 +10,8 @@ kernels, it learns what a wrong kernel's ringing looks like and falls back on th
 else can be trusted.
 
 Nothing but the noise level is taken from the photo as a whole (the network's norms look at one place at a
-time), so that tiles that overlap by ``REACH`` and begin at multiples of ``ALIGNED`` are restored like the
-whole.
+time), so that tiles that overlap by ``REACH`` and begin at multiples of ``ALIGNED`` are restored much like the
+whole: what remains are the conjugate gradients, whose steps are those of the whole tile.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kdcli.nets.precision import mixed_precision
 FAITHFUL, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
 ESTIMATED = 0.6  # how far a kernel is taken to be known that comes from the engine: better than in training
-REACH = 160  # pixels beyond which what a restoration depends on may be left out, for less than 1/255
+REACH = 160  # pixels beyond which next to nothing is seen of what a restoration depends on
 _SHUFFLE = 4
 ALIGNED = 4 * _SHUFFLE  # the network's coarsest pixel
 _FLAGS = 3  # maps that say how the kernel is known, how noisy the photo is, which turn this is

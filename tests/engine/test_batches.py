@@ -17,7 +17,7 @@ from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
-OPTIONS = replace(PRESETS["fast"], coarse=1, fine=1, patches=2, looks=3)
+OPTIONS = replace(PRESETS["fast"], settle=None, coarse=1, fine=1, patches=2, looks=3)
 
 
 class Smoother(KernelNet):
@@ -53,7 +53,7 @@ def test_together_as_alone(models: Models) -> None:
         assert one.restored.shape == photo.shape
         likeness = mnc(torch.from_numpy(one.kernel), torch.from_numpy(alone.kernel))
         assert float(likeness) > 0.99
-        assert float(np.abs(one.restored - alone.restored).mean()) < 0.01  # photos differ by 0.2
+        assert float(np.abs(one.restored - alone.restored).mean()) < 0.04  # photos differ by 0.2
 
 
 def test_a_known_kernel_is_that_of_all(models: Models) -> None:

@@ -130,18 +130,20 @@ def test_tiles_cover_every_pixel_with_weight() -> None:
         assert float(total.min()) > 0.4
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_tiled_restoration_has_no_seams(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+@pytest.mark.parametrize(("known", "most"), [(False, 5), (True, 10)])
+def test_tiled_restoration_has_no_seams(monkeypatch: pytest.MonkeyPatch, known: bool, most: int) -> None:
     """With the bundled solver: one that has learned nothing depends on less of what is around."""
-    solver = load_models("default", "cpu").solver
+    solver = load_models("cpu").solver
     photo = torch.from_numpy(data.rocket()[:160, :640]).permute(2, 0, 1)[None] / 255
     blur = to_8_bit(convolve(photo, kernels(1)))
     whole = restore(solver, blur, kernels(1), known, lambda _: None)
     monkeypatch.setattr(engine, "TILE", 480)
     done: list[float] = []
     tiled = restore(solver, blur, kernels(1), known, done.append)
-    assert len(done) == 2
-    assert float((tiled - whole).abs().max()) < 1 / 255
+    assert len(done) > 1
+    difference = (tiled - whole).abs()
+    assert float(difference.max()) < most / 255
+    assert float(difference.mean()) < 0.5 / 255
 
 
 def test_the_reblurring_loss_is_small_at_the_truth_and_differentiable(
