@@ -10,8 +10,8 @@ kernels, it learns what a wrong kernel's ringing looks like and falls back on th
 else can be trusted.
 
 Nothing but the noise level is taken from the photo as a whole (the network's norms look at one place at a
-time), so that tiles that overlap by ``REACH`` and begin at multiples of ``ALIGNED`` are restored much like the
-whole: what remains are the conjugate gradients, whose steps are those of the whole tile.
+time), so that tiles that overlap by ``REACH`` and begin at multiples of ``ALIGNED`` are restored like
+the whole, nearly: what remains are the conjugate gradients, whose steps are those of the whole tile.
 """
 
 from __future__ import annotations
