@@ -25,7 +25,7 @@ def test_the_less_the_network_would_change_the_more_a_kernel_is_trusted() -> Non
     kernels = paths(5)
     trust = [confidence(kernels, smeared(kernels, side)) for side in (1, 5, 9, 17)]
     assert all((more > less).all() for more, less in pairwise(trust)), trust
-    torch.testing.assert_close(trust[0], torch.ones(5))
+    assert (trust[0] > 0.9).all()
     assert (trust[-1] < UNCERTAIN).all()
     assert (confidence(impulse().expand(5, -1, -1), kernels) >= 0).all()
 

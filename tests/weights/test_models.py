@@ -100,6 +100,6 @@ def test_weights_for_a_newer_kd(toys: Path, tmp_path: Path) -> None:
 def test_weights_of_another_network_by_their_shapes(toys: Path, tmp_path: Path) -> None:
     write_package(tmp_path / "p", [toys / "solver.safetensors"])
     config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-2"))
+    (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-3"))
     with pytest.raises(UsageError, match="another network"):
         load_models("cpu", str(tmp_path / "p"))
