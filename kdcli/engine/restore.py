@@ -13,7 +13,7 @@ from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 from kdcli.nets.solver import ALIGNED, REACH, Solver
 
-TILE = 2048
+TILE = 1024
 _BLEND = 32
 _SMALLEST = 192  # of the tiles for blur that changes
 _NEAR = KERNEL_SIZE // 2  # what these discard: the kernel of a tile's middle is wrong at its edges anyway
