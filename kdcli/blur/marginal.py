@@ -184,8 +184,11 @@ def _within(kernel: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
 def largest_eigenvalue(
     apply: Callable[[torch.Tensor], torch.Tensor], like: torch.Tensor, steps: int = 5
 ) -> torch.Tensor:
-    """Of a positive operator on (N, ...), by power iteration from white noise, a tenth added: (N, 1, ...)."""
-    v = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
+    """Of a positive operator on (N, ...), by power iteration from white noise, a tenth added: (N, 1, ...).
+
+    The noise is one for all N, so that what is found does not depend on a place in the batch.
+    """
+    v = torch.randn((1, *like.shape[1:]), generator=torch.Generator().manual_seed(0)).to(like)
     dims = tuple(range(1, v.ndim))
     for _ in range(steps):
         v = apply(v / v.square().sum(dims, keepdim=True).sqrt().clamp(min=1e-20))
