@@ -39,17 +39,20 @@ def diagonal_noise(y: torch.Tensor) -> torch.Tensor:
     return level[:, None, None, None]
 
 
-def restore_exact(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def restore_exact(y: torch.Tensor, kernel: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
     """Restore photos with their true kernels.
 
     Args:
         y: (N, C, H, W) in [0, 1].
         kernel: (N, 1, K, K), sum 1.
+        noise: (N, 1, 1, 1), the standard deviation of the noise; by default that of these pixels
+            (``noise_level``), but parts of one photo should share it.
 
     Returns:
         (N, C, H, W).
     """
-    strength = _EXACT * (noise_level(y) / ROUNDING).square()
+    noise = noise_level(y) if noise is None else noise
+    strength = _EXACT * (noise / ROUNDING).square()
     x = restore_sparse(y, kernel, strength=strength, rounds=_EXACT_ROUNDS, steps=_EXACT_STEPS)
     return UnknownBorder(kernel, (y.shape[-2], y.shape[-1])).crop(x)
 

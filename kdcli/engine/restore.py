@@ -36,7 +36,7 @@ def restore(
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = restore_exact if exact else _restorer(solver, photo)
+    best = partial(restore_exact, noise=_noise(photo)) if exact else _restorer(solver, photo)
     return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, REACH, progress)
 
 
@@ -69,7 +69,18 @@ def restore_varying(
 
 def _restorer(solver: Restorer, photo: torch.Tensor) -> Restorer:
     """The solver, told the noise of the photo as a whole, since its tiles must agree on it."""
-    return partial(solver, noise=noise_level(photo)) if isinstance(solver, Solver) else solver
+    return partial(solver, noise=_noise(photo)) if isinstance(solver, Solver) else solver
+
+
+def _noise(photo: torch.Tensor) -> torch.Tensor:
+    """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
+    height, width = photo.shape[-2:]
+    parts = [
+        noise_level(photo[..., top : top + TILE, left : left + TILE])
+        for top in range(0, max(height - 1, 1), TILE)
+        for left in range(0, max(width - 1, 1), TILE)
+    ]
+    return torch.stack(parts).median(0).values
 
 
 def _in_tiles(
