@@ -74,7 +74,6 @@ def unexplained(
     kernel: torch.Tensor,
     *,
     level: torch.Tensor | float,
-    power: float = SEEKING,
     image_steps: int = 8,
 ) -> torch.Tensor:
     """What sharp gradients as photos have them, blurred by a kernel, leave of those of y: (N,), mean squares.
@@ -86,7 +85,7 @@ def unexplained(
     model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
     mean, variance = _first(model, g, image_steps)
     for _ in range(3):
-        mean, variance = _expect(model, g, mean, variance, level, power, image_steps)
+        mean, variance = _expect(model, g, mean, variance, level, SEEKING, image_steps)
     return (model.crop(model.image(mean * model.otf)) - g).square().mean((1, 2, 3))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import imageio.v3 as iio
 import numpy as np
@@ -24,8 +24,25 @@ _MARGIN = KERNEL_SIZE // 2
 _GAMMA = 2.2
 
 
+_Rows = TypeVar("_Rows", bound="Rows")
+
+
 @dataclass(frozen=True)
-class Batch:
+class Rows:
+    """Tensors (N, ...) that belong together, row by row."""
+
+    def part(self: _Rows, first: int, last: int) -> _Rows:
+        """The rows from first to last, last left out."""
+        return type(self)(*(getattr(self, f.name)[first:last] for f in fields(self)))
+
+    @classmethod
+    def joined(cls: type[_Rows], parts: Sequence[_Rows]) -> _Rows:
+        """The rows of all parts."""
+        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Batch(Rows):
     """Pairs on one device.
 
     Attributes:
@@ -38,15 +55,6 @@ class Batch:
     blurred: torch.Tensor
     kernel: torch.Tensor
     noise_level: torch.Tensor
-
-    def part(self, first: int, last: int) -> Batch:
-        """The pairs from first to last, last left out."""
-        return Batch(*(getattr(self, f.name)[first:last] for f in fields(self)))
-
-    @staticmethod
-    def joined(parts: Sequence[Batch]) -> Batch:
-        """Several batches as one."""
-        return Batch(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Batch)))
 
 
 def load_photos(folder: Path) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from kdcli.nets.estimator import (
 )
 from kdcli.nets.lagspace import gradients, standardise
 from kdcli.nets.schedule import STEPS, make_schedule
-from kdcli.training.data import Batch
+from kdcli.training.data import Batch, Rows
 
 _AUXILIARY = 0.02  # weight of the pull towards the true sharp gradients
 _OTHER_TIMES = 0.25  # weight of the predictions at random times, beside those from pure noise
@@ -35,7 +35,7 @@ def prediction_loss(k0: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Stage(Rows):
     """Pairs on their way from one turn to the next.
 
     Attributes:
@@ -47,12 +47,6 @@ class _Stage:
     sharp: torch.Tensor
     true: torch.Tensor
     kernel: torch.Tensor
-
-    def with_kernel(self, kernel: torch.Tensor) -> _Stage:
-        return replace(self, kernel=kernel)
-
-    def first(self, count: int) -> _Stage:
-        return _Stage(*(getattr(self, f.name)[:count] for f in fields(self)))
 
 
 class KernelTask:
@@ -95,8 +89,8 @@ class KernelTask:
         loss, moved = self._turn(network, coarse, COARSE_LEVEL, generator)
         total = loss * len(coarse)
         if len(moved) == self.coarse and self.fine:  # the last of them goes on to the whole scale
-            last = moved[-1].first((len(y) + 2) // 3)
-            moved[-1] = last.with_kernel(expand_kernel(last.kernel))
+            last = moved[-1].part(0, (len(y) + 2) // 3)
+            moved[-1] = replace(last, kernel=expand_kernel(last.kernel))
         if fine:
             loss, finer = self._turn(network, fine, FINE_LEVEL, generator)
             total = total + loss * len(fine)
@@ -108,12 +102,13 @@ class KernelTask:
         self, network: KernelNet, stages: list[_Stage], level: float, generator: torch.Generator
     ) -> tuple[torch.Tensor, list[_Stage]]:
         """One pass and one ascent of several stages at once: the pass's loss, and the stages after it."""
-        y, sharp, true, kernel = (torch.cat([getattr(s, f.name) for s in stages]) for f in fields(_Stage))
+        every = _Stage.joined(stages)
+        y, sharp, true, kernel = every.y, every.sharp, every.true, every.kernel
         if kernel.shape[-1] < KERNEL_SIZE:
             y, sharp, true = reduce_image(y), reduce_image(sharp), reduce_kernel(true)
         loss, kernel = self._pass(network, y, sharp, true, kernel, generator)
         kernels = ascend(y, kernel, levels=[level], rounds=1).split([len(s.y) for s in stages])
-        return loss, [s.with_kernel(k) for s, k in zip(stages, kernels, strict=True)]
+        return loss, [replace(s, kernel=k) for s, k in zip(stages, kernels, strict=True)]
 
     def _pass(
         self,

@@ -151,9 +151,10 @@ def train_loop(
             line = {"step": progress.step, "seconds": round(progress.seconds, 1), "loss": value, "lr": rate}
             log.write(json.dumps({**line, **(scores or {})}) + "\n")
             log.flush()
-            if team.leads:
-                report(progress, scores)
-            if team.leads and time.monotonic() - saved > _CHECKPOINT_EVERY:
+            if not team.leads:
+                continue
+            report(progress, scores)
+            if time.monotonic() - saved > _CHECKPOINT_EVERY:
                 checkpoint.save()
                 saved = time.monotonic()
         if team.leads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 
@@ -13,14 +13,14 @@ from kdcli.engine.estimate import alternate
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.solver import Solver
-from kdcli.training.data import Batch
+from kdcli.training.data import Batch, Rows
 
 _REMEMBERED = 256  # pairs that are ready to learn from, which takes longer than to learn
 _FIRST = 0.3  # weight of the distance after the first turn
 
 
 @dataclass(frozen=True)
-class _Ready:
+class _Ready(Rows):
     """Pairs with all that the network's turns take.
 
     Attributes:
@@ -38,10 +38,6 @@ class _Ready:
     noise: torch.Tensor
     faithful: torch.Tensor
     smooth: torch.Tensor
-
-    @staticmethod
-    def joined(parts: list[_Ready]) -> _Ready:
-        return _Ready(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Ready)))
 
 
 class SolverTask:

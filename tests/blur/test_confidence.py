@@ -37,7 +37,7 @@ def test_where_the_kernel_lies_and_points_does_not_matter() -> None:
         torch.stack([again, again, again.rot90()]),
     )
     assert trust.shape == (3,)
-    torch.testing.assert_close(trust, trust[:1].expand(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(trust, trust[:1].expand(3), atol=1e-5, rtol=0)
 
 
 def test_no_blur_is_told_from_a_small_one() -> None:
