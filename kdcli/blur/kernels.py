@@ -71,17 +71,15 @@ def centred(kernel: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
 def centred_exactly(kernel: torch.Tensor) -> torch.Tensor:
     """Kernels (N, 1, K, K) whose centres of mass are moved to the origin, to a fraction of a pixel.
 
-    By a phase in the Fourier domain, which keeps thin lines thin; what it makes negative is cut off, and the
-    second time makes up for that. For estimates: where between the pixels a path began, no photo tells.
+    For estimates: where between the pixels a path began, no photo tells.
     """
-    size = kernel.shape[-1]
-    rows = torch.fft.fftfreq(size, device=kernel.device)[:, None]
-    columns = torch.fft.fftfreq(size, device=kernel.device)
-    for _ in range(2):
-        row, column = (size // 2 - centre[..., None, None] for centre in centre_of_mass(kernel))
-        phase = torch.exp(-2j * torch.pi * (rows * row + columns * column))
-        kernel = normalise(torch.fft.ifft2(torch.fft.fft2(kernel) * phase).real.clamp(min=0))
-    return kernel
+    origin = kernel.shape[-1] // 2
+    rows, columns = (origin - centre[:, 0] for centre in centre_of_mass(kernel))
+    for _ in range(2):  # what is cut off moves the centre a little
+        moved = normalise(shift(kernel, rows, columns))
+        row, column = (origin - centre[:, 0] for centre in centre_of_mass(moved))
+        rows, columns = rows + row, columns + column
+    return moved
 
 
 def to_canvas(kernel: np.ndarray) -> np.ndarray:
@@ -103,7 +101,11 @@ def to_canvas(kernel: np.ndarray) -> np.ndarray:
 
 
 def shift(kernel: torch.Tensor, rows: torch.Tensor | float, columns: torch.Tensor | float) -> torch.Tensor:
-    """Shift kernels (N, 1, K, K) by sub-pixel amounts (scalars or (N,)), bilinearly; zeros enter."""
+    """Shift kernels (N, 1, K, K) by sub-pixel amounts (scalars or (N,)); zeros enter.
+
+    Bicubic, the undershoot cut off: bilinear weights make kernels smooth, and the ringing of a sinc, once cut
+    off, changes what they blur five times as much (docs/experiments.md).
+    """
     n, _, k, _ = kernel.shape
     dy = torch.as_tensor(rows, dtype=kernel.dtype, device=kernel.device).expand(n)
     dx = torch.as_tensor(columns, dtype=kernel.dtype, device=kernel.device).expand(n)
@@ -111,7 +113,7 @@ def shift(kernel: torch.Tensor, rows: torch.Tensor | float, columns: torch.Tenso
     theta[:, 0, 0] = theta[:, 1, 1] = 1
     theta[:, 0, 2], theta[:, 1, 2] = -2 * dx / k, -2 * dy / k
     grid = F.affine_grid(theta, [n, 1, k, k], align_corners=False)
-    return F.grid_sample(kernel, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(kernel, grid, mode="bicubic", padding_mode="zeros", align_corners=False).clamp(min=0)
 
 
 def cross_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -134,36 +136,45 @@ def mnc(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return cross_correlation(a, b).amax((-2, -1))
 
 
-def best_shift(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whole-pixel rows and columns, (...,) each, by which b (..., K, K) best matches a."""
-    correlation = cross_correlation(a, b)
+def finest_shift(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns, (...,) each, by which b (..., K, K) best matches a, to a fraction of a pixel.
+
+    From the peak of the cross-correlation of whole pixels by a step of Newton's, on kernels made smooth
+    enough for the peak to be a paraboloid; both directions at once, since along a straight path a shift costs
+    little.
+    """
+    correlation = cross_correlation(_smooth(a), _smooth(b))
     size = correlation.shape[-1]
-    index = correlation.flatten(-2).argmax(-1)
+    flat = correlation.flatten(-2)
+    index = flat.argmax(-1)
     rows, columns = index // size, index % size
-    return (rows + size // 2) % size - size // 2, (columns + size // 2) % size - size // 2
+
+    def at(row: int, column: int) -> torch.Tensor:
+        place = (rows + row) % size * size + (columns + column) % size
+        return flat.gather(-1, place[..., None])[..., 0]
+
+    down, across = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
+    down_down = 2 * at(0, 0) - at(1, 0) - at(-1, 0)
+    across_across = 2 * at(0, 0) - at(0, 1) - at(0, -1)
+    both = (at(1, -1) + at(-1, 1) - at(1, 1) - at(-1, -1)) / 4
+    determinant = (down_down * across_across - both.square()).clamp(min=1e-9)
+    row = (across_across * down - both * across) / determinant
+    column = (down_down * across - both * down) / determinant
+    half = size // 2
+    return (
+        (rows + half) % size - half + row.clamp(-1, 1),
+        (columns + half) % size - half + column.clamp(-1, 1),
+    )
+
+
+def _smooth(kernel: torch.Tensor) -> torch.Tensor:
+    """Kernels (..., K, K) blurred by a Gaussian of one pixel."""
+    tap = torch.exp(-torch.arange(-3.0, 4.0, device=kernel.device).square() / 2)
+    flat = kernel.reshape(-1, 1, *kernel.shape[-2:])
+    flat = F.conv2d(flat, tap[None, None, :, None] / tap.sum(), padding=(3, 0))
+    return F.conv2d(flat, tap[None, None, None] / tap.sum(), padding=(0, 3)).reshape(kernel.shape)
 
 
 def move_onto(target: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Move kernels (N, 1, K, K) to where they best match others, to a fraction of a pixel.
-
-    The peak of the cross-correlation is found between pixels by the parabolas through its neighbours.
-    """
-    correlation = cross_correlation(target[:, 0], kernel[:, 0])
-    size = correlation.shape[-1]
-    index = correlation.flatten(-2).argmax(-1)
-    rows, columns = index // size, index % size
-    which = torch.arange(len(index), device=index.device)
-
-    def at(row: int, column: int) -> torch.Tensor:
-        return correlation[which, (rows + row) % size, (columns + column) % size]
-
-    def vertex(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        bend = (2 * at(0, 0) - before - after).clamp(min=1e-12)
-        return ((after - before) / (2 * bend)).clamp(-0.5, 0.5)
-
-    half = size // 2
-    return shift(
-        kernel,
-        (rows + half) % size - half + vertex(at(-1, 0), at(1, 0)),
-        (columns + half) % size - half + vertex(at(0, -1), at(0, 1)),
-    )
+    """Move kernels (N, 1, K, K) to where they best match others, to a fraction of a pixel."""
+    return shift(kernel, *finest_shift(target[:, 0], kernel[:, 0]))

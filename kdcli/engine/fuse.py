@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kdcli.blur.kernels import best_shift, mnc, normalise, shift
+from kdcli.blur.kernels import mnc, move_onto, normalise
 
 _AGREEMENT = 0.7  # of the best agreement; patches below it are left out
 
@@ -27,6 +27,5 @@ def fuse(kernels: torch.Tensor) -> tuple[torch.Tensor, float]:
     agreement = likeness[centre]
     others = agreement[torch.arange(n, device=agreement.device) != centre]
     kept = kernels[agreement >= _AGREEMENT * others.max()]
-    rows, columns = best_shift(flat[centre].expand(len(kept), -1, -1), kept[:, 0])
-    aligned = shift(kept, rows.float(), columns.float())
-    return normalise(aligned.mean(0, keepdim=True)), float(others.mean())
+    aligned = normalise(move_onto(kernels[centre].expand(len(kept), -1, -1, -1), kept))
+    return aligned.mean(0, keepdim=True), float(others.mean())

@@ -81,12 +81,27 @@ def test_shift_by_whole_pixels_is_a_move_and_zeros_enter() -> None:
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
 
 
-def test_shift_by_parts_of_a_pixel_is_bilinear_and_each_kernel_has_its_own() -> None:
+def test_shift_by_parts_of_a_pixel_is_bicubic_and_each_kernel_has_its_own() -> None:
     kernel = random_kernel()[None, None].expand(2, -1, -1, -1)
     found = algebra.shift(kernel, torch.tensor([0.0, 0.25]), torch.tensor([0.5, 0.0]))
     k = kernel[0, 0]
-    torch.testing.assert_close(found[0, 0, :, 1:], (k[:, 1:] + k[:, :-1]) / 2, atol=1e-4, rtol=0)
-    torch.testing.assert_close(found[1, 0, 1:], 0.75 * k[1:] + 0.25 * k[:-1], atol=1e-4, rtol=0)
+    half = (19 * (k[:, 2:-1] + k[:, 1:-2]) - 3 * (k[:, 3:] + k[:, :-3])) / 32
+    torch.testing.assert_close(found[0, 0, :, 2:-1], half.clamp(min=0), atol=1e-4, rtol=0)
+    quarter = (225 * k[2:-1] + 67 * k[1:-2] - 27 * k[3:] - 9 * k[:-3]) / 256
+    torch.testing.assert_close(found[1, 0, 2:-1], quarter.clamp(min=0), atol=1e-4, rtol=0)
+
+
+def test_finest_shift_is_found_to_parts_of_a_pixel_in_both_directions() -> None:
+    place = torch.arange(64.0) - 32
+    along, across = place[:, None] + place, place[:, None] - place  # a diagonal streak: the directions mix
+
+    def streak(row: float, column: float) -> torch.Tensor:
+        return torch.exp(-((along - row - column) ** 2) / 200 - (across - row + column) ** 2 / 16)
+
+    moved = torch.stack([streak(2.3, -1.2), streak(-0.4, -0.3)])
+    rows, columns = algebra.finest_shift(streak(0, 0).expand(2, -1, -1), moved)
+    torch.testing.assert_close(rows, torch.tensor([-2.3, 0.4]), atol=0.1, rtol=0)
+    torch.testing.assert_close(columns, torch.tensor([1.2, 0.3]), atol=0.1, rtol=0)
 
 
 def test_width_is_the_longer_side_of_what_can_be_seen() -> None:
@@ -122,15 +137,6 @@ def test_kernels_do_not_wrap_around_the_canvas() -> None:
     a, b = torch.zeros(64, 64), torch.zeros(64, 64)
     a[0, 0] = a[63, 0] = b[0, 0] = b[1, 0] = 1
     assert float(algebra.mnc(a, b)) == pytest.approx(0.5, abs=1e-5)
-
-
-def test_best_shift_moves_the_second_onto_the_first() -> None:
-    a = random_kernel(3) ** 3
-    a[:8], a[-8:], a[:, :8], a[:, -8:] = 0, 0, 0, 0
-    b = torch.stack([a.roll((5, -7), (0, 1)), a.roll((-8, 0), (0, 1))])
-    rows, columns = algebra.best_shift(a.expand(2, -1, -1), b)
-    assert rows.tolist() == [-5, 8]
-    assert columns.tolist() == [7, 0]
 
 
 def test_exact_centring_moves_the_path_and_leaves_its_shape() -> None:
