@@ -57,20 +57,29 @@ class Encoder(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """A time-conditioned U-Net over the noisy kernel and the condition: predicts k_0."""
+    """A time-conditioned U-Net over the noisy kernel and the condition: predicts k_0.
+
+    The condition's last map is the current kernel in diffusion units. A gate passes it on where it is right
+    already: what an ascent has sharpened would be lost on the way through the layers.
+    """
 
     def __init__(self, channels: int, widths: tuple[int, ...]):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU())
         self.head = nn.Conv2d(4 * (1 + channels), widths[0], 3, padding=1)
         self.body = UNet(widths, blocks=1, embedding=_EMBEDDING, attention=2)
-        self.tail = nn.Conv2d(widths[0], 4, 3, padding=1)
+        self.tail = nn.Conv2d(widths[0], 8, 3, padding=1)
+        with torch.no_grad():  # the gate begins at zero
+            self.tail.weight[4:].zero_()
+            self.tail.bias[4:].zero_()  # type: ignore[index]
 
     def forward(self, k_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        condition, current = condition[:, :-1], condition[:, -1:]
         embedding = self.embed(time_embedding(t.float() / (STEPS - 1), _EMBEDDING))
         x = F.pixel_unshuffle(torch.cat([k_t, condition], dim=1), 2)
         x = self.body(self.head(x.contiguous(memory_format=torch.channels_last)), embedding)
-        return F.pixel_shuffle(self.tail(F.silu(x)), 2).float()
+        anew, gate = F.pixel_shuffle(self.tail(F.silu(x)), 2).float().chunk(2, dim=1)
+        return anew + gate * (current - anew)
 
 
 class KernelNet(nn.Module):
@@ -108,6 +117,7 @@ class KernelNet(nn.Module):
             standardise(spectrum.descent(kernel)),
             standardise(without_centre(spectrum.cepstrum(lags))),
             torch.full_like(kernel, 1.0 if lags == KERNEL_SIZE else -1.0),  # which scale this is
+            to_units(kernel),
         ]
         return torch.cat(condition, dim=1), guess
 

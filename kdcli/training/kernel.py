@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, mnc
 from kdcli.blur.marginal import ascend
-from kdcli.engine.estimate import COARSE_LEVEL, FINE_LEVEL, alternate
+from kdcli.engine.estimate import LEVEL, alternate
 from kdcli.nets.estimator import (
     KernelNet,
     expand_kernel,
@@ -21,7 +21,8 @@ from kdcli.nets.estimator import (
 )
 from kdcli.nets.lagspace import gradients, standardise
 from kdcli.nets.schedule import STEPS, make_schedule
-from kdcli.training.data import Batch, Rows
+from kdcli.training.data import Batch, PairMaker, Rows
+from kdcli.training.place import in_place
 
 _AUXILIARY = 0.02  # weight of the pull towards the true sharp gradients
 _OTHER_TIMES = 0.25  # weight of the predictions at random times, beside those from pure noise
@@ -79,35 +80,39 @@ class KernelTask:
         """Continue from a checkpoint's state."""
         self._belt = [_Stage(**stage) for stage in state]
 
-    def loss(self, network: KernelNet, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-        """The loss of a new batch and of those on the belt, mean over the turns."""
+    def loss(
+        self, network: KernelNet, maker: PairMaker, count: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        """The loss of a new batch of so many and of those on the belt, mean over the turns."""
+        batch = maker.make(count)
         y = standardise(luminance(batch.blurred))
         sharp = luminance(batch.sharp) / (luminance(batch.blurred).std((-2, -1), keepdim=True) + 1e-6)
         start = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
         belt = [_Stage(y, sharp, batch.kernel, start), *self._belt][: self.coarse + self.fine]
         coarse, fine = belt[: self.coarse], belt[self.coarse :]
-        loss, moved = self._turn(network, coarse, COARSE_LEVEL, generator)
+        loss, moved = self._turn(network, coarse, generator)
         total = loss * len(coarse)
         if len(moved) == self.coarse and self.fine:  # the last of them goes on to the whole scale
             last = moved[-1].part(0, (len(y) + 2) // 3)
             moved[-1] = replace(last, kernel=expand_kernel(last.kernel))
         if fine:
-            loss, finer = self._turn(network, fine, FINE_LEVEL, generator)
+            loss, finer = self._turn(network, fine, generator)
             total = total + loss * len(fine)
             moved += finer
         self._belt = moved[: self.coarse + self.fine - 1]
         return total / len(belt)
 
     def _turn(
-        self, network: KernelNet, stages: list[_Stage], level: float, generator: torch.Generator
+        self, network: KernelNet, stages: list[_Stage], generator: torch.Generator
     ) -> tuple[torch.Tensor, list[_Stage]]:
         """One pass and one ascent of several stages at once: the pass's loss, and the stages after it."""
         every = _Stage.joined(stages)
         y, sharp, true, kernel = every.y, every.sharp, every.true, every.kernel
         if kernel.shape[-1] < KERNEL_SIZE:
             y, sharp, true = reduce_image(y), reduce_image(sharp), reduce_kernel(true)
+        sharp, true = in_place(kernel, sharp, true)
         loss, kernel = self._pass(network, y, sharp, true, kernel, generator)
-        kernels = ascend(y, kernel, levels=[level], rounds=1).split([len(s.y) for s in stages])
+        kernels = ascend(y, kernel, levels=[LEVEL], rounds=1).split([len(s.y) for s in stages])
         return loss, [replace(s, kernel=k) for s, k in zip(stages, kernels, strict=True)]
 
     def _pass(

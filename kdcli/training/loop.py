@@ -34,7 +34,9 @@ class Task(Protocol):
     measure: str
 
     def trained(self, network: Any) -> nn.Module: ...
-    def loss(self, network: Any, batch: Batch, generator: torch.Generator) -> torch.Tensor: ...
+    def loss(
+        self, network: Any, maker: PairMaker, count: int, generator: torch.Generator
+    ) -> torch.Tensor: ...
     def validate(self, network: Any, batch: Batch) -> dict[str, float]: ...
     def sheet(self, network: Any, batch: Batch) -> torch.Tensor: ...
     def state(self) -> Any: ...
@@ -57,7 +59,7 @@ class Plan:
     steps: int
     batch: int
     lr: float
-    validate_every: int = 150
+    validate_every: int = 300
 
 
 @dataclass
@@ -130,7 +132,7 @@ def train_loop(
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-            loss = task.loss(network, maker.make(plan.batch), generator)
+            loss = task.loss(network, maker, plan.batch, generator)
             loss.backward()
             team.average_gradients(task.trained(network).parameters())
             nn.utils.clip_grad_norm_(task.trained(network).parameters(), _CLIP)

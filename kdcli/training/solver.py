@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from kdcli.blur.kernels import best_shift, normalise, shift
+from kdcli.blur.kernels import finest_shift, normalise, shift
 from kdcli.blur.sparse import noise_level
 from kdcli.engine.estimate import alternate
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.solver import Solver
-from kdcli.training.data import Batch, Rows
+from kdcli.training.data import Batch, PairMaker, Rows
+from kdcli.training.place import moved_image
 
 _REMEMBERED = 256  # pairs that are ready to learn from, which takes longer than to learn
 _FIRST = 0.3  # weight of the distance after the first turn
@@ -53,27 +54,29 @@ class SolverTask:
 
     measure = "psnr_estimated"
 
-    def __init__(self, estimator: KernelNet | None, share: float = 0.75):
+    def __init__(self, estimator: KernelNet | None, share: float = 0.65):
         self.estimator = estimator
         self.share = share if estimator is not None else 0.0
         self._memory: deque[_Ready] = deque(maxlen=_REMEMBERED)
-        self._held_out: tuple[Batch, torch.Tensor] | None = None
+        self._held_out: tuple[Batch, Batch] | None = None
 
     def trained(self, network: Solver) -> Solver:
         """The whole network learns."""
         return network
 
     @torch.no_grad()
-    def estimated(self, batch: Batch) -> torch.Tensor:
-        """The estimator's kernels (N, 1, 64, 64), moved to where they match the true ones best.
+    def estimated(self, batch: Batch) -> Batch:
+        """The pairs with the estimator's kernels for the true ones, in one place with the sharp photos.
 
-        A shift of the kernel only moves the image, and must not be charged to the solver.
+        The kernels move by whole pixels, which leaves them as they are, and the sharp photos by the rest.
         """
         if self.estimator is None:
-            return batch.kernel
+            return batch
         *_, kernel = alternate(self.estimator, standardise(luminance(batch.blurred)), coarse=3, fine=2)
-        rows, columns = best_shift(batch.kernel[:, 0], kernel[:, 0])
-        return normalise(shift(kernel, rows.float(), columns.float()))
+        rows, columns = finest_shift(batch.kernel[:, 0], kernel[:, 0])
+        whole = rows.round(), columns.round()
+        sharp = moved_image(batch.sharp, rows - whole[0], columns - whole[1])
+        return replace(batch, sharp=sharp, kernel=normalise(shift(kernel, *whole)))
 
     def state(self) -> None:
         """Nothing for a checkpoint: what is remembered would be its largest part, and is soon made anew."""
@@ -81,16 +84,15 @@ class SolverTask:
     def restore(self, state: None) -> None:
         """Continue from a checkpoint's state."""
 
-    def loss(self, network: Solver, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-        """Mean distance from the sharp photos after both turns."""
-        count = len(batch.kernel)
+    def loss(self, network: Solver, maker: PairMaker, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Mean distance of so many pairs from the sharp photos after both turns."""
         if self.estimator is None:
-            ready = self._ready(network, batch, known=True)
+            ready = self._ready(network, maker.make(count), known=True)
         else:
             fresh = 1 if self._memory else count
-            for i in range(fresh):
+            for _ in range(fresh):
                 known = float(torch.rand((), generator=generator, device=generator.device)) >= self.share
-                self._memory.append(self._ready(network, batch.part(i, i + 1), known))
+                self._memory.append(self._ready(network, maker.make(1), known))
             places = torch.randint(len(self._memory), (count,), generator=generator, device=generator.device)
             places[:fresh] = torch.arange(len(self._memory) - fresh, len(self._memory))
             ready = _Ready.joined([self._memory[int(place)] for place in places])
@@ -102,36 +104,34 @@ class SolverTask:
     @torch.no_grad()
     def _ready(self, network: Solver, batch: Batch, known: bool) -> _Ready:
         """Pairs with their true or with estimated kernels, deconvolved."""
-        kernel = batch.kernel if known else self.estimated(batch)
-        flag = network.known(kernel, known)
+        pairs = batch if known else self.estimated(batch)
+        flag = network.known(pairs.kernel, known)
         noise = noise_level(batch.blurred)
-        faithful, smooth = network.deconvolve(batch.blurred, kernel, flag, noise)
-        return _Ready(batch.blurred, batch.sharp, kernel, flag, noise, faithful, smooth)
+        faithful, smooth = network.deconvolve(batch.blurred, pairs.kernel, flag, noise)
+        return _Ready(batch.blurred, pairs.sharp, pairs.kernel, flag, noise, faithful, smooth)
 
     @torch.no_grad()
     def validate(self, network: Solver, batch: Batch) -> dict[str, float]:
         """PSNR with true and with estimated kernels, and of the blurred input, in dB."""
-        estimated, true = (psnr(image, batch.sharp) for image in self._restored(network, batch))
+        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
+        pairs = self._estimated_once(batch)
         return {
-            "psnr_estimated": estimated,
-            "psnr_true": true,
+            "psnr_estimated": psnr(network(batch.blurred, pairs.kernel, known), pairs.sharp),
+            "psnr_true": psnr(network(batch.blurred, batch.kernel, ~known), batch.sharp),
             "psnr_input": psnr(batch.blurred, batch.sharp),
         }
 
-    def _restored(self, network: Solver, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The photos restored with estimated and with true kernels."""
+    def _estimated_once(self, batch: Batch) -> Batch:
         if self._held_out is None or self._held_out[0] is not batch:
             self._held_out = (batch, self.estimated(batch))
-        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
-        return (
-            network(batch.blurred, self._held_out[1], known),
-            network(batch.blurred, batch.kernel, ~known),
-        )
+        return self._held_out[1]
 
     @torch.no_grad()
     def sheet(self, network: Solver, batch: Batch) -> torch.Tensor:
         """A picture (3, H, W): blurred, restored with estimated and with true kernels, sharp."""
-        rows = [batch.blurred, *self._restored(network, batch), batch.sharp]
+        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
+        estimated = network(batch.blurred, self._estimated_once(batch).kernel, known)
+        rows = [batch.blurred, estimated, network(batch.blurred, batch.kernel, ~known), batch.sharp]
         return torch.cat([torch.cat(list(row.clamp(0, 1)), dim=-1) for row in rows], dim=-2)
 
 

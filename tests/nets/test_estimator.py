@@ -113,6 +113,31 @@ def test_the_current_kernel_reaches_the_condition(net: KernelNet, photo: torch.T
     assert not changed[8:10].any()  # the blurred photo's own autocorrelation
 
 
+def test_an_open_gate_passes_the_current_kernel_on(
+    net: KernelNet, photo: torch.Tensor, kernels: torch.Tensor
+) -> None:
+    condition, _ = net.encode(photo, kernels[:2])
+    tail = net.denoiser.tail
+    tail.weight[4:], tail.bias[4:] = 0, 1
+    noise, t = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(1)), torch.tensor([9, 99])
+    # bfloat16 has eight bits.
+    torch.testing.assert_close(net.denoise(noise, t, condition), to_units(kernels[:2]), rtol=0, atol=0.05)
+    tail.bias[4:] = 0
+    anew = net.denoise(noise, t, condition)
+    assert (anew - to_units(kernels[:2])).abs().max() > 0.5
+    tail.bias[4:] = 0.5
+    halfway = (anew + to_units(kernels[:2])) / 2
+    torch.testing.assert_close(net.denoise(noise, t, condition), halfway, rtol=0, atol=0.05)
+
+
+def test_a_gate_begins_closed() -> None:
+    tail = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16)).denoiser.tail
+    assert tail.weight[4:].abs().max() == 0
+    assert tail.bias is not None
+    assert tail.bias[4:].abs().max() == 0
+    assert tail.weight[:4].abs().min() > 0
+
+
 def test_a_prediction_is_a_kernel_and_each_photos_own(net: KernelNet, photo: torch.Tensor) -> None:
     start = impulse().expand(2, 1, -1, -1)
     both = net.predict(photo, start)

@@ -39,7 +39,7 @@ class ToyTask:
     def trained(self, network: Toy) -> Toy:
         return network
 
-    def loss(self, network: Toy, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+    def loss(self, network: Toy, maker: ToyMaker, count: int, generator: torch.Generator) -> torch.Tensor:
         self.seen += 1
         total = network.matrix.square().mean() + network.vector.square().mean()
         return total * self.ruin if self.seen > self.at else total

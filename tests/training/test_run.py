@@ -67,7 +67,7 @@ def test_a_run_leaves_weights_log_and_samples(
     with Image.open(out / "samples.png") as sheet:
         assert sheet.width == 256  # one pair held out
     metadata = read_metadata(path)
-    assert metadata["architecture"] == {"kernel": "kernel-1", "solver": "solver-3"}[network]
+    assert metadata["architecture"] == {"kernel": "kernel-2", "solver": "solver-3"}[network]
     assert metadata["command"] == "kd train"
     fresh = run.KernelNet() if network == "kernel" else run.Solver()
     before = {n: w.clone() for n, w in fresh.state_dict().items()}
