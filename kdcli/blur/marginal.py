@@ -3,12 +3,14 @@
 The gradients g of a blurred photo are those of the sharp one, f, blurred: g = crop(k * f) + n. To look for
 the pair (k, f) that explains g best ends at no blur; the kernel that is likeliest once f is integrated out
 does not (Levin et al., "Efficient marginal likelihood optimization in blind deconvolution", CVPR 2011).
-With sparse f, an L_p prior as a mixture of Gaussians, a round is
+With sparse f, a mixture of Gaussians that prefers no scale of gradients (the limit p = 0 of an L_p prior;
+with p = 0.5 even the true kernel is lost after many rounds, docs/experiments.md; cf. Wipf and Zhang,
+"Revisiting Bayesian blind deconvolution", JMLR 2014), a round is
 
     E:  f ~ N(mu, C):  (A_k' A_k + level^2 W) mu = A_k' g,  C = level^2 / diag(A_k' A_k + level^2 W)
     M:  k = argmin E || crop(k * f) - g ||^2 = argmin || crop(k * mu) - g ||^2 + sum(C) |k|^2
 
-over k >= 0 of sum 1, where A_k is the unknown-border model of ``UnknownBorder`` and W = E[f^2]^(p/2 - 1).
+over k >= 0 of sum 1, where A_k is the unknown-border model of ``UnknownBorder`` and W = 1 / E[f^2].
 It is a local search, which sharpens kernels that are roughly right.
 """
 
@@ -21,11 +23,6 @@ import torch
 from kdcli.blur.convolve import otf
 from kdcli.blur.deconvolve import UnknownBorder, solve
 
-SEEKING, KEEPING = 0.5, 0.0
-"""Powers p of the prior. With the first, rough kernels improve fast, and after many rounds even the true one
-is lost. The second prefers no scale of gradients (Wipf and Zhang, "Revisiting Bayesian blind deconvolution",
-JMLR 2014): rough kernels stay where they are, and the true one is kept for good. See docs/experiments.md."""
-
 _FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
 
 
@@ -36,7 +33,6 @@ def ascend(
     *,
     levels: Sequence[torch.Tensor | float],
     rounds: int = 2,
-    power: float = SEEKING,
     image_steps: int = 8,
     kernel_steps: int = 5,
 ) -> torch.Tensor:
@@ -48,7 +44,6 @@ def ascend(
         levels: one after the other, the standard deviation of what the model can't explain, noise and the
             kernel's own error, in the units of y; one for all or (N, 1, 1, 1).
         rounds: of expectation and maximisation at each of them.
-        power: p of the prior.
         image_steps: of conjugate gradients, in every E.
         kernel_steps: of accelerated projected gradients, in every M.
 
@@ -59,34 +54,13 @@ def ascend(
     size = (g.shape[-2], g.shape[-1])
     model = UnknownBorder(kernel, size)
     mean, variance = _first(model, g, image_steps)
-    mean, variance = _expect(model, g, mean, variance, levels[0], power, image_steps)
+    mean, variance = _expect(model, g, mean, variance, levels[0], image_steps)
     for level in levels:
         for _ in range(rounds):
             model = UnknownBorder(kernel, size)
-            mean, variance = _expect(model, g, mean, variance, level, power, image_steps)
+            mean, variance = _expect(model, g, mean, variance, level, image_steps)
             kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
     return kernel
-
-
-@torch.no_grad()
-def unexplained(
-    y: torch.Tensor,
-    kernel: torch.Tensor,
-    *,
-    level: torch.Tensor | float,
-    image_steps: int = 8,
-) -> torch.Tensor:
-    """What sharp gradients as photos have them, blurred by a kernel, leave of those of y: (N,), mean squares.
-
-    Of kernels that were found in the same way, the better one leaves less; an ascent lowers it, right or
-    wrong. Arguments as in ``ascend``.
-    """
-    g = _gradients(y)
-    model = UnknownBorder(kernel, (g.shape[-2], g.shape[-1]))
-    mean, variance = _first(model, g, image_steps)
-    for _ in range(3):
-        mean, variance = _expect(model, g, mean, variance, level, SEEKING, image_steps)
-    return (model.crop(model.image(mean * model.otf)) - g).square().mean((1, 2, 3))
 
 
 def _gradients(y: torch.Tensor) -> torch.Tensor:
@@ -104,7 +78,7 @@ def _first(model: UnknownBorder, g: torch.Tensor, steps: int) -> tuple[torch.Ten
         model.adjoint(g),
         model.transform(model.extend(g)),
         1 / (model.otf.abs().square() + prior),
-        2 * steps,
+        steps,
     )
     return mean, g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
 
@@ -115,13 +89,11 @@ def _expect(
     mean: torch.Tensor,
     variance: torch.Tensor,
     level: torch.Tensor | float,
-    power: float,
     steps: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spectrum of the sharp gradients' mean, and their variance on the canvas, from those so far."""
     energy = model.image(mean).square() + variance
-    sparse = (energy / energy.mean((1, 2, 3), keepdim=True)) ** (power / 2) / energy
-    prior = level**2 * sparse
+    prior = level**2 / energy
     average = prior.log().mean((1, 2, 3), keepdim=True).exp()
     mean = solve(
         lambda u: model.normal(u) + model.transform(prior * model.image(u)),

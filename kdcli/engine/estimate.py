@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
-from kdcli.blur.marginal import KEEPING, ascend
+from kdcli.blur.marginal import ascend
 from kdcli.blur.sparse import diagonal_noise
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
@@ -16,7 +16,7 @@ from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import Schedule
 
 # What the kernels leave unexplained, in standard deviations of the photo.
-COARSE_LEVEL, FINE_LEVEL, LAST_LEVEL = 0.15, 0.1, 0.03
+LEVEL = 0.1
 _HIDDEN = 3.0  # how much larger than it looks the noise is taken to be: JPEG hides it
 _AT_ONCE = {"cpu": 16, "cuda": 128}  # patches in a batch, which bounds the memory
 
@@ -53,29 +53,27 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
         coarse, fine: turns at either scale.
 
     Yields:
-        (N, 1, 64, 64): the kernels at the whole scale, after every pass and every ascent; the last ascent
-        once more, trusting the kernel more and with the prior that keeps what is right.
+        (N, 1, 64, 64): the kernels at the whole scale, after every pass and every ascent; a pass is the last.
     """
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
-    coarse_level, fine_level, last_level = levels(y)
+    coarse_level, fine_level = levels(y)
     for _ in range(coarse):
         kernel = ascend(half, network.predict(half, kernel), levels=[coarse_level])
     kernel = expand_kernel(kernel)
-    for _ in range(fine):
+    for turn in range(fine):
+        if turn > 0:
+            kernel = ascend(y, kernel, levels=[fine_level])
+            yield kernel
         kernel = network.predict(y, kernel)
         yield kernel
-        kernel = ascend(y, kernel, levels=[fine_level])
-        yield kernel
-    yield ascend(y, kernel, levels=[last_level], power=KEEPING)
 
 
 def levels(y: torch.Tensor) -> list[torch.Tensor]:
-    """What kernels must leave unexplained at half the scale, at the whole, in the end: (N, 1, 1, 1) each."""
+    """What kernels must leave unexplained at half the scale and at the whole: (N, 1, 1, 1) each."""
     noise = _HIDDEN * noise_of_differences(y)
     # A 2x2 average has half of the noise.
-    expected = ((COARSE_LEVEL, noise / 2), (FINE_LEVEL, noise), (LAST_LEVEL, noise))
-    return [(level**2 + each.square()).sqrt() for level, each in expected]
+    return [(LEVEL**2 + each.square()).sqrt() for each in (noise / 2, noise)]
 
 
 def noise_of_differences(y: torch.Tensor) -> torch.Tensor:
@@ -112,7 +110,7 @@ def estimate_kernels(
         for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):
             if number == 0:
                 record(kernel[:upright])
-            progress((number + (index + 1) / (2 * options.fine + 1)) / len(groups))
+            progress((number + (index + 1) / (2 * options.fine - 1)) / len(groups))
         kernels.append(kernel)
     parts = torch.cat(kernels).split([len(view) for view in views])
     looks: list[list[torch.Tensor]] = [[] for _ in photos]

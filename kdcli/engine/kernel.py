@@ -110,9 +110,9 @@ def _conclude(
             )
             kernels = _best(samples, guide, options.samples)
     fused, agreement = fuse(kernels)
-    if options.settle is not None:
+    if options.settle:
         with timed(seconds, "settle"):
-            fused = settle(network, patches, fused, options.settle)
+            fused = settle(patches, fused)
     if options.refine_steps > 0:
         with timed(seconds, "refine"):
             every = fused.expand(len(patches), -1, -1, -1)
@@ -122,7 +122,7 @@ def _conclude(
     with timed(seconds, "judge"), torch.no_grad():
         loss = Guide(solver, patches[:1]).loss(kernel[None, None])
         again = look_again(network, standardise(luminance(patches[:_JUDGES])), kernel[None, None])
-    trust = float(confidence(kernel, again[0, 0]))
+    trust = float(confidence(kernel, again[0, 0], agreement if len(kernels) > 1 else None))
     warnings = []
     if agreement < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)

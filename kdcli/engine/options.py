@@ -26,8 +26,7 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        settle: turns of the search for small kernels, 0 for no search; then every kernel is made as sharp as
-            the photo has it. None leaves all of it out.
+        settle: whether the kernel is then made as sharp as the photo has it.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
@@ -47,7 +46,7 @@ class Options:
     coarse: int = 3
     fine: int = 3
     looks: int = 4
-    settle: int | None = 1
+    settle: bool = True
     blur: Blur = "uniform"
     light: Light = "encoded"
     residuals: bool = False
@@ -55,9 +54,9 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, settle=0),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=4, looks=16, settle=2, patches=8),
+    "best": Options(preset="best", coarse=4, fine=4, looks=16, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,
@@ -65,7 +64,7 @@ PRESETS: dict[str, Options] = {
         refine_steps=20,
         patches=1,
         looks=1,
-        settle=None,
+        settle=False,
         ancestral=True,
     ),
 }

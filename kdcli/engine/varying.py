@@ -10,10 +10,9 @@ import torch
 
 from kdcli.blur.confidence import confidence
 from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly
-from kdcli.blur.marginal import ascend
 from kdcli.blur.motion_density import fit_motion
 from kdcli.engine.arrays import to_tensor
-from kdcli.engine.estimate import estimate_kernels, levels
+from kdcli.engine.estimate import estimate_kernels
 from kdcli.engine.grid import KernelGrid, agreement, cut, nodes
 from kdcli.engine.options import Options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
@@ -162,11 +161,11 @@ def _look(
 
 @torch.no_grad()
 def _look_again(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """The kernels (N, 1, 64, 64) of patches after one more pass and one more ascent from those given."""
+    """The kernels (N, 1, 64, 64) of patches after one more pass from those given."""
     found = []
     for part, start in zip(patches.split(_AT_ONCE), kernels.split(_AT_ONCE), strict=True):
         y = standardise(luminance(part))
-        found.append(ascend(y, network.predict(y, start), levels=[levels(y)[1]]))
+        found.append(network.predict(y, start))
     return centred_exactly(torch.cat(found))
 
 

@@ -33,7 +33,7 @@ class Architecture:
 
 # A change that makes older files unfit takes a new name; the old one stays for as long as it can be loaded.
 ARCHITECTURES = {
-    "kernel-1": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
+    "kernel-2": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
     "solver-3": Architecture("solver", "kdcli.nets.solver", "Solver"),
     "kernel-diff-1": Architecture("kernel", "kdcli.nets.paper.unet", "KernelUNet"),
     "dwdn-1": Architecture("solver", "kdcli.nets.paper.dwdn", "DWDN"),

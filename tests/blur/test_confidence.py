@@ -23,15 +23,24 @@ def smeared(kernel: torch.Tensor, side: int) -> torch.Tensor:
 
 def test_the_less_the_network_would_change_the_more_a_kernel_is_trusted() -> None:
     kernels = paths(5)
-    trust = [confidence(kernels, smeared(kernels, side)) for side in (1, 5, 9, 17)]
+    smooth = smeared(kernels, 9)
+    trust = [confidence(kernels, (1 - part) * kernels + part * smooth) for part in (0, 0.25, 0.4, 0.6)]
     assert all((more > less).all() for more, less in pairwise(trust)), trust
     assert (trust[0] > 0.9).all()
     assert (trust[-1] < UNCERTAIN).all()
     assert (confidence(impulse().expand(5, -1, -1), kernels) >= 0).all()
 
 
+def test_the_more_the_looks_agree_the_more_a_kernel_is_trusted() -> None:
+    kernel, again = paths(2)
+    trust = [float(confidence(kernel, 0.9 * kernel + 0.1 * again, share)) for share in (0.5, 0.7, 0.9, 0.99)]
+    assert all(less < more for less, more in pairwise(trust)), trust
+    assert trust[0] < UNCERTAIN < trust[-1]
+
+
 def test_where_the_kernel_lies_and_points_does_not_matter() -> None:
     kernel, again = paths(2)
+    again = 0.9 * kernel + 0.1 * again
     trust = confidence(
         torch.stack([kernel, kernel.roll((3, -2), (0, 1)), kernel.rot90()]),
         torch.stack([again, again, again.rot90()]),

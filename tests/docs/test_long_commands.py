@@ -87,7 +87,7 @@ def test_weights_come_from_the_hub_and_go_there(hub: Hub, here: Path) -> None:
 
     for branch in ("main", "REVISION"):
         hub.commit("OWNER/REPO", weights_files(kernel=b"numbers"), branch=branch)
-    save_weights(small_kernel(), here / "kernel.safetensors", {"architecture": "kernel-1"})
+    save_weights(small_kernel(), here / "kernel.safetensors", {"architecture": "kernel-2"})
     write_package(here / "runs/solver/upload", [here / "kernel.safetensors"])
     assert {command.words[1] for command in HUB} >= {"list", "fetch", "add", "path", "verify", "push"}
     for command in HUB:

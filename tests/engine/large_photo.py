@@ -40,7 +40,7 @@ if __name__ == "__main__":
     models = Models(None, nothing, torch.device("cpu"), "none")  # type: ignore[arg-type]
     weights.load_models = lambda *_: models  # type: ignore[assignment]
     engine.estimate_kernels = straight
-    engine.settle = lambda _network, _patches, kernel, _turns: kernel
+    engine.settle = lambda _patches, kernel: kernel
     engine.look_again = lambda _network, _y, kernel: kernel
     before = peak()
     code = run(["deblur", sys.argv[1], "-o", sys.argv[2], "--quiet"])

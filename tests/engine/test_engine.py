@@ -73,7 +73,7 @@ def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np
     y = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1).mean(0)[None, None]
     y = (y - y.mean()) / y.std()
     found = list(alternate(models.kernel, y, coarse=1, fine=2))
-    assert len(found) == 5  # after every pass and every ascent, and the last
+    assert len(found) == 3  # after every pass and every ascent between them
     for kernel in found:
         assert kernel.shape == (1, 1, 64, 64)
         assert float(kernel.min()) >= 0
@@ -89,9 +89,8 @@ def test_ascents_expect_the_noise_of_the_photo() -> None:
     smooth = torch.nn.functional.interpolate(torch.rand((1, 1, 9, 9), generator=generator), size=(256, 256))
     noisy = smooth + 0.1 * torch.randn(smooth.shape, generator=generator)
     quiet, loud = levels(smooth), levels(noisy)
-    for level, expected in zip(quiet, (0.15, 0.1, 0.03), strict=True):
-        assert float(level) == pytest.approx(expected)
-    assert [float(level) for level in loud[1:]] == pytest.approx([0.436, 0.425], rel=0.05)
+    assert [float(level) for level in quiet] == pytest.approx([0.1, 0.1])
+    assert float(loud[1]) == pytest.approx(0.436, rel=0.05)
     assert 0.15 < float(loud[0]) < float(loud[1])
 
 
@@ -255,7 +254,7 @@ def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.n
         ({"steps": 3, "guidance": 0.1}, 3),  # guidance needs the loss anyway
         ({"steps": 3}, None),
         ({"steps": 3, "residuals": True}, 3),
-        ({"residuals": True, "fine": 2}, 2 * 2 + 1),  # a pass and an ascent a turn, and the last
+        ({"residuals": True, "fine": 2}, 2 * 2 - 1),  # a pass a turn, and an ascent between two
         ({}, None),
     ],
 )

@@ -11,7 +11,7 @@ from kdcli.errors import KdError, UsageError
 from kdcli.weights.edit import add_set
 from kdcli.weights.register import PACKAGE, WeightsFile, WeightsSet, read_bundled, read_sets
 
-FILE = WeightsFile("kernel-1", "k.safetensors", 5, "0" * 64)
+FILE = WeightsFile("kernel-2", "k.safetensors", 5, "0" * 64)
 MINE = WeightsSet(
     "mine", {"kernel": FILE}, licence='"MIT" \\ é', data="x", repo_id="me/kd", revision="a" * 40
 )
@@ -53,7 +53,7 @@ def test_names_that_registers_cannot_have(tmp_path: Path, name: str) -> None:
 
 def test_what_cannot_be_edited_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "weights.toml"
-    entry = f'{{architecture = "kernel-1", file = "k.safetensors", bytes = 5, sha256 = "{"0" * 64}"}}'
+    entry = f'{{architecture = "kernel-2", file = "k.safetensors", bytes = 5, sha256 = "{"0" * 64}"}}'
     text = f"mine = {{kernel = {entry}}}\n"
     path.write_text(text)
     with pytest.raises(KdError, match="by hand"):

@@ -26,7 +26,7 @@ def commit(hub: Hub) -> str:
 
 
 def register(hub: Hub, revision: str, content: bytes = CONTENT, file: str = "kernel.safetensors") -> None:
-    entry = WeightsFile("kernel-1", file, len(content), hashlib.sha256(content).hexdigest())
+    entry = WeightsFile("kernel-2", file, len(content), hashlib.sha256(content).hexdigest())
     mine = WeightsSet("mine", {"kernel": entry}, repo_id="me/kd", revision=revision)
     add_set(hub.home / ".config/kd/weights.toml", mine, overwrite=True)
 

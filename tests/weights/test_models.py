@@ -50,7 +50,7 @@ def test_the_bundled_network_stands_in(toys: Path) -> None:
 
 @pytest.mark.parametrize("damage", [CONTENT[:-1], b"W" + CONTENT[1:], None])
 def test_a_damaged_file_is_refused(tmp_path: Path, damage: bytes | None) -> None:
-    entry = WeightsFile("kernel-1", "w", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    entry = WeightsFile("kernel-2", "w", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     path = tmp_path / "w"
     path.write_bytes(CONTENT)
     verify(path, entry)
@@ -82,7 +82,7 @@ def test_a_pickle_with_the_right_checksum_runs_nothing(tmp_path: Path) -> None:
     data = pickle.dumps(Bomb(tmp_path / "trace"))
     (tmp_path / "k.safetensors").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    entry = {"architecture": "kernel-1", "file": "k.safetensors", "bytes": len(data), "sha256": digest}
+    entry = {"architecture": "kernel-2", "file": "k.safetensors", "bytes": len(data), "sha256": digest}
     (tmp_path / "config.json").write_text(json.dumps({"kernel": entry}))
     with pytest.raises(KdError, match="is damaged"):
         load_models("cpu", str(tmp_path))
@@ -92,7 +92,7 @@ def test_a_pickle_with_the_right_checksum_runs_nothing(tmp_path: Path) -> None:
 def test_weights_for_a_newer_kd(toys: Path, tmp_path: Path) -> None:
     write_package(tmp_path / "p", [toys / "kernel.safetensors"])
     config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-kernel-1", "kernel-99"))
+    (tmp_path / "p" / "config.json").write_text(config.replace("toy-kernel-2", "kernel-99"))
     with pytest.raises(KdError, match=r"'kernel-99', which this kd does not know .*: update kd"):
         load_models("cpu", str(tmp_path / "p"))
 

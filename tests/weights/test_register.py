@@ -23,7 +23,7 @@ from kdcli.weights.register import (
     read_sets,
 )
 
-ENTRY = {"architecture": "kernel-1", "file": "k.safetensors", "bytes": 5, "sha256": "0" * 64}
+ENTRY = {"architecture": "kernel-2", "file": "k.safetensors", "bytes": 5, "sha256": "0" * 64}
 COMMIT = "a" * 40
 
 
