@@ -92,7 +92,7 @@ def test_a_pickle_with_the_right_checksum_runs_nothing(tmp_path: Path) -> None:
 def test_weights_for_a_newer_kd(toys: Path, tmp_path: Path) -> None:
     write_package(tmp_path / "p", [toys / "kernel.safetensors"])
     config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-kernel-2", "kernel-99"))
+    (tmp_path / "p" / "config.json").write_text(config.replace("toy-kernel-1", "kernel-99"))
     with pytest.raises(KdError, match=r"'kernel-99', which this kd does not know .*: update kd"):
         load_models("cpu", str(tmp_path / "p"))
 

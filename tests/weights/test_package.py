@@ -56,7 +56,7 @@ def test_words_that_are_no_line_do_no_harm(toys: Path, tmp_path: Path) -> None:
 
     network = toy()
     network.load_state_dict(load_state(toys / "kernel.safetensors"))
-    words = {"architecture": "toy-kernel-2", "data": "photos of\n\x1b[2J" + "x" * 3000}
+    words = {"architecture": "toy-kernel-1", "data": "photos of\n\x1b[2J" + "x" * 3000}
     save_weights(network, tmp_path / "odd.safetensors", words)
     write_package(tmp_path / "upload", [tmp_path / "odd.safetensors"])
     assert from_path(tmp_path / "upload").data.startswith("photos of  [2Jxxx")
