@@ -74,11 +74,12 @@ def centred_exactly(kernel: torch.Tensor) -> torch.Tensor:
     For estimates: where between the pixels a path began, no photo tells.
     """
     origin = kernel.shape[-1] // 2
-    rows, columns = (origin - centre[:, 0] for centre in centre_of_mass(kernel))
+    moved = kernel
+    rows = columns = kernel.new_zeros(len(kernel))
     for _ in range(2):  # what is cut off moves the centre a little
-        moved = normalise(shift(kernel, rows, columns))
         row, column = (origin - centre[:, 0] for centre in centre_of_mass(moved))
         rows, columns = rows + row, columns + column
+        moved = normalise(shift(kernel, rows, columns))
     return moved
 
 

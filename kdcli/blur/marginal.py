@@ -16,7 +16,7 @@ It is a local search, which sharpens kernels that are roughly right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
@@ -24,6 +24,8 @@ from kdcli.blur.convolve import otf
 from kdcli.blur.deconvolve import UnknownBorder, solve
 
 _FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
+_IMAGE_STEPS = 8  # of conjugate gradients, in every E
+_KERNEL_STEPS = 5  # of accelerated projected gradients, in every M
 
 
 @torch.no_grad()
@@ -31,21 +33,17 @@ def ascend(
     y: torch.Tensor,
     kernel: torch.Tensor,
     *,
-    levels: Sequence[torch.Tensor | float],
+    level: torch.Tensor | float,
     rounds: int = 2,
-    image_steps: int = 8,
-    kernel_steps: int = 5,
 ) -> torch.Tensor:
     """Make kernels likelier, given their photos.
 
     Args:
         y: (N, C, H, W), luminances, standardised; the C photos of a row share their kernel.
         kernel: (N, 1, K, K), sum 1, where to start.
-        levels: one after the other, the standard deviation of what the model can't explain, noise and the
-            kernel's own error, in the units of y; one for all or (N, 1, 1, 1).
-        rounds: of expectation and maximisation at each of them.
-        image_steps: of conjugate gradients, in every E.
-        kernel_steps: of accelerated projected gradients, in every M.
+        level: the standard deviation of what the model can't explain, noise and the kernel's own error, in
+            the units of y; one for all or (N, 1, 1, 1).
+        rounds: of expectation and maximisation.
 
     Returns:
         (N, 1, K, K), sum 1.
@@ -53,13 +51,12 @@ def ascend(
     g = _gradients(y)
     size = (g.shape[-2], g.shape[-1])
     model = UnknownBorder(kernel, size)
-    mean, variance = _first(model, g, image_steps)
-    mean, variance = _expect(model, g, mean, variance, levels[0], image_steps)
-    for level in levels:
-        for _ in range(rounds):
-            model = UnknownBorder(kernel, size)
-            mean, variance = _expect(model, g, mean, variance, level, image_steps)
-            kernel = _maximise(model, g, mean, variance, kernel, kernel_steps)
+    mean, variance = _first(model, g)
+    mean, variance = _expect(model, g, mean, variance, level)
+    for _ in range(rounds):
+        model = UnknownBorder(kernel, size)
+        mean, variance = _expect(model, g, mean, variance, level)
+        kernel = _maximise(model, g, mean, variance, kernel)
     return kernel
 
 
@@ -70,7 +67,7 @@ def _gradients(y: torch.Tensor) -> torch.Tensor:
     return torch.cat([across, down], dim=1)
 
 
-def _first(model: UnknownBorder, g: torch.Tensor, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _first(model: UnknownBorder, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A first mean (its spectrum) and variance of the sharp gradients, under a Gaussian prior."""
     prior = torch.full_like(g[:, :1, :1, :1], _FIRST_PRIOR)
     mean = solve(
@@ -78,7 +75,7 @@ def _first(model: UnknownBorder, g: torch.Tensor, steps: int) -> tuple[torch.Ten
         model.adjoint(g),
         model.transform(model.extend(g)),
         1 / (model.otf.abs().square() + prior),
-        steps,
+        _IMAGE_STEPS,
     )
     return mean, g.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
 
@@ -89,7 +86,6 @@ def _expect(
     mean: torch.Tensor,
     variance: torch.Tensor,
     level: torch.Tensor | float,
-    steps: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spectrum of the sharp gradients' mean, and their variance on the canvas, from those so far."""
     energy = model.image(mean).square() + variance
@@ -100,7 +96,7 @@ def _expect(
         model.adjoint(g),
         mean,
         1 / (model.otf.abs().square() + average),
-        steps,
+        _IMAGE_STEPS,
     )
     seen = model.transform(model.embed(torch.ones_like(g[:, :1])))
     squares = otf(model.kernel.square(), model.canvas).conj()
@@ -114,7 +110,6 @@ def _maximise(
     mean: torch.Tensor,
     variance: torch.Tensor,
     kernel: torch.Tensor,
-    steps: int,
 ) -> torch.Tensor:
     """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009).
 
@@ -137,7 +132,7 @@ def _maximise(
     whole = otf(lags(mean.abs().square(), 2 * size), (2 * size, 2 * size))
     step = 1 / (largest_eigenvalue(lambda k: _within(k, whole), kernel) + spread)
     ahead, momentum = kernel, 1.0
-    for _ in range(steps):
+    for _ in range(_KERNEL_STEPS):
         before, kernel = kernel, onto_simplex(ahead - step * (curvature(ahead) - right))
         after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = kernel + (momentum - 1) / after * (kernel - before)

@@ -59,11 +59,11 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
     coarse_level, fine_level = levels(y)
     for _ in range(coarse):
-        kernel = ascend(half, network.predict(half, kernel), levels=[coarse_level])
+        kernel = ascend(half, network.predict(half, kernel), level=coarse_level)
     kernel = expand_kernel(kernel)
     for turn in range(fine):
         if turn > 0:
-            kernel = ascend(y, kernel, levels=[fine_level])
+            kernel = ascend(y, kernel, level=fine_level)
             yield kernel
         kernel = network.predict(y, kernel)
         yield kernel
@@ -73,7 +73,12 @@ def levels(y: torch.Tensor) -> list[torch.Tensor]:
     """What kernels must leave unexplained at half the scale and at the whole: (N, 1, 1, 1) each."""
     noise = _HIDDEN * noise_of_differences(y)
     # A 2x2 average has half of the noise.
-    return [(LEVEL**2 + each.square()).sqrt() for each in (noise / 2, noise)]
+    return [beside_noise(LEVEL, each) for each in (noise / 2, noise)]
+
+
+def beside_noise(level: float, noise: torch.Tensor) -> torch.Tensor:
+    """The standard deviation of what a kernel leaves unexplained and of the noise (N, 1, 1, 1) together."""
+    return (level**2 + noise.square()).sqrt()
 
 
 def noise_of_differences(y: torch.Tensor) -> torch.Tensor:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 
 from kdcli.blur.marginal import ascend
-from kdcli.engine.estimate import noise_of_differences
+from kdcli.engine.estimate import beside_noise, noise_of_differences
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 
-_LEVELS = (0.03,) * 5  # of the ascents, in standard deviations of the photo
+_LEVEL = 0.03  # in standard deviations of the photo
+_ROUNDS = 10
 _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
 _PATCHES = 2  # the best ones, which bounds the time
 
@@ -32,7 +33,7 @@ def settle(patches: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """
     y = standardise(luminance(patches[:_PATCHES])).transpose(0, 1)
     noise = _HIDDEN * noise_of_differences(y)
-    return ascend(y, kernel, levels=[(level**2 + noise.square()).sqrt() for level in _LEVELS])
+    return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS)
 
 
 @torch.no_grad()

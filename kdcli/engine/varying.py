@@ -112,7 +112,7 @@ def kernel_grid(
     motion = fit_motion(kernels[:, None], places, trust.square(), middle)
     fitted = torch.cat([motion.at(*place) for place in places])
     if len(kernels) > 1:  # what the others know helps each patch to look once more
-        kernels = _look_again(network, patches, fitted)
+        kernels = centred_exactly(_look_again(network, patches, fitted))
         progress(0.95)
         motion = fit_motion(kernels, places, _trust(network, patches, kernels[:, 0]).square(), middle)
         fitted = torch.cat([motion.at(*place) for place in places])
@@ -162,17 +162,12 @@ def _look(
 @torch.no_grad()
 def _look_again(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """The kernels (N, 1, 64, 64) of patches after one more pass from those given."""
-    found = []
-    for part, start in zip(patches.split(_AT_ONCE), kernels.split(_AT_ONCE), strict=True):
-        y = standardise(luminance(part))
-        found.append(network.predict(y, start))
-    return centred_exactly(torch.cat(found))
+    parts = zip(patches.split(_AT_ONCE), kernels.split(_AT_ONCE), strict=True)
+    return torch.cat([network.predict(standardise(luminance(part)), start) for part, start in parts])
 
 
-@torch.no_grad()
 def _trust(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """How far to trust the kernels (N, 64, 64) of patches: (N,)."""
     flat = torch.tensor([is_flat(patch[None]) for patch in patches], device=kernels.device)
-    parts = zip(patches.split(_AT_ONCE), kernels[:, None].split(_AT_ONCE), strict=True)
-    again = torch.cat([network.predict(standardise(luminance(part)), k) for part, k in parts])[:, 0]
+    again = _look_again(network, patches, kernels[:, None])[:, 0]
     return torch.where(flat, _LEAST, confidence(kernels, again).clamp(min=_LEAST))

@@ -112,7 +112,7 @@ class KernelTask:
             y, sharp, true = reduce_image(y), reduce_image(sharp), reduce_kernel(true)
         sharp, true = in_place(kernel, sharp, true)
         loss, kernel = self._pass(network, y, sharp, true, kernel, generator)
-        kernels = ascend(y, kernel, levels=[LEVEL], rounds=1).split([len(s.y) for s in stages])
+        kernels = ascend(y, kernel, level=LEVEL, rounds=1).split([len(s.y) for s in stages])
         return loss, [replace(s, kernel=k) for s, k in zip(stages, kernels, strict=True)]
 
     def _pass(

@@ -113,13 +113,18 @@ class SolverTask:
     @torch.no_grad()
     def validate(self, network: Solver, batch: Batch) -> dict[str, float]:
         """PSNR with true and with estimated kernels, and of the blurred input, in dB."""
-        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
-        pairs = self._estimated_once(batch)
+        estimated, true = self._restored(network, batch)
         return {
-            "psnr_estimated": psnr(network(batch.blurred, pairs.kernel, known), pairs.sharp),
-            "psnr_true": psnr(network(batch.blurred, batch.kernel, ~known), batch.sharp),
+            "psnr_estimated": psnr(estimated, self._estimated_once(batch).sharp),
+            "psnr_true": psnr(true, batch.sharp),
             "psnr_input": psnr(batch.blurred, batch.sharp),
         }
+
+    def _restored(self, network: Solver, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The photos restored with estimated and with true kernels."""
+        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
+        estimated = self._estimated_once(batch).kernel
+        return network(batch.blurred, estimated, known), network(batch.blurred, batch.kernel, ~known)
 
     def _estimated_once(self, batch: Batch) -> Batch:
         if self._held_out is None or self._held_out[0] is not batch:
@@ -129,9 +134,7 @@ class SolverTask:
     @torch.no_grad()
     def sheet(self, network: Solver, batch: Batch) -> torch.Tensor:
         """A picture (3, H, W): blurred, restored with estimated and with true kernels, sharp."""
-        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
-        estimated = network(batch.blurred, self._estimated_once(batch).kernel, known)
-        rows = [batch.blurred, estimated, network(batch.blurred, batch.kernel, ~known), batch.sharp]
+        rows = [batch.blurred, *self._restored(network, batch), batch.sharp]
         return torch.cat([torch.cat(list(row.clamp(0, 1)), dim=-1) for row in rows], dim=-2)
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
 from kdcli.blur.marginal import ascend, largest_eigenvalue, onto_simplex
+from tests.blur.rectangles import rectangles, standardised
 
 
 def kernels(count: int) -> torch.Tensor:
@@ -20,20 +20,7 @@ def kernels(count: int) -> torch.Tensor:
 
 
 def blocks(count: int) -> torch.Tensor:
-    """Photos (N, 1, 160, 160) of overlapping rectangles: few strong edges, nothing between."""
-    rng = np.random.default_rng(4)
-    photos = np.full((count, 1, 160, 160), 0.5, dtype=np.float32)
-    for photo in photos:
-        for _ in range(60):
-            top, left = rng.integers(0, 150, 2)
-            height, width = rng.integers(5, 40, 2)
-            photo[0, top : top + height, left : left + width] = rng.uniform()
-    return torch.from_numpy(photos)
-
-
-def standardised(sharp: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    y = convolve(sharp, kernel, "valid")
-    return (y - y.mean((-2, -1), keepdim=True)) / y.std((-2, -1), keepdim=True)
+    return rectangles(count, 160, 60)
 
 
 def similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -45,14 +32,14 @@ def test_a_rough_kernel_becomes_likelier_and_truer() -> None:
     y = standardised(blocks(4), true)
     ghosted = 0.6 * true + 0.4 * true.roll(1, 0)  # with another's kernel mixed in
     before = similarity(ghosted, true)
-    once, again = (similarity(ascend(y, ghosted, levels=[0.1], rounds=n), true) for n in (1, 4))
+    once, again = (similarity(ascend(y, ghosted, level=0.1, rounds=n), true) for n in (1, 4))
     assert (once > before + 0.003).all(), (before, once)
     assert again.mean() > once.mean() > before.mean() + 0.015, (before, once, again)
 
 
 def test_the_true_kernel_is_not_left_for_no_blur() -> None:
     true = kernels(4)
-    found = ascend(standardised(blocks(4), true), true, levels=[0.1], rounds=4)
+    found = ascend(standardised(blocks(4), true), true, level=0.1, rounds=4)
     assert (similarity(found, true) > 0.93).all()
     nothing = impulse(32).expand_as(true)
     assert (similarity(found, nothing) < similarity(true, nothing) + 0.1).all()
@@ -60,23 +47,23 @@ def test_the_true_kernel_is_not_left_for_no_blur() -> None:
 
 def test_the_true_kernel_is_kept_for_good() -> None:
     true = kernels(4)
-    found = ascend(standardised(blocks(4), true), true, levels=[0.03], rounds=40)
+    found = ascend(standardised(blocks(4), true), true, level=0.03, rounds=40)
     assert (similarity(found, true) > 0.97).all()
 
 
 def test_kernels_come_out_and_each_is_its_own() -> None:
     true = kernels(2)
     y = standardised(blocks(2), true)
-    found = ascend(y, true, levels=[0.1])
+    found = ascend(y, true, level=0.1)
     assert found.shape == true.shape
     assert float(found.min()) >= 0
     torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1), atol=1e-5, rtol=0)
-    alone = ascend(y[:1], true[:1], levels=[0.1])
+    alone = ascend(y[:1], true[:1], level=0.1)
     torch.testing.assert_close(found[:1], alone, atol=1e-4, rtol=0)
 
 
 def test_a_photo_without_contrast_gives_no_nan() -> None:
-    found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), levels=[0.1])
+    found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), level=0.1)
     assert torch.isfinite(found).all()
 
 

@@ -78,7 +78,7 @@ def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np
         assert kernel.shape == (1, 1, 64, 64)
         assert float(kernel.min()) >= 0
         assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
-    torch.testing.assert_close(found[1], ascend(y, found[0], levels=[levels(y)[1]]), rtol=0, atol=0)
+    torch.testing.assert_close(found[1], ascend(y, found[0], level=levels(y)[1]), rtol=0, atol=0)
     torch.testing.assert_close(found[2], models.kernel.predict(y, found[1]), rtol=0, atol=0)
     other = list(alternate(models.kernel, y, coarse=2, fine=1))
     assert not torch.equal(found[0], other[0])  # the turns at half the scale count

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import kdcli.engine.kernel as engine
-from kdcli.blur.convolve import convolve
 from kdcli.blur.kernels import mnc
 from kdcli.blur.shake import shake_kernels
 from kdcli.engine.deblur import estimate_image_kernel
@@ -19,6 +18,7 @@ from kdcli.engine.settle import settle
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
+from tests.blur.rectangles import rectangles, standardised
 
 
 class Believer(KernelNet):
@@ -28,28 +28,11 @@ class Believer(KernelNet):
         return kernel
 
 
-def blocks(count: int, side: int) -> torch.Tensor:
-    """Photos (N, 1, side, side) of overlapping rectangles."""
-    rng = np.random.default_rng(4)
-    photos = np.full((count, 1, side, side), 0.5, dtype=np.float32)
-    for photo in photos:
-        for _ in range(120):
-            top, left = rng.integers(0, side - 10, 2)
-            height, width = rng.integers(5, 40, 2)
-            photo[0, top : top + height, left : left + width] = rng.uniform()
-    return torch.from_numpy(photos)
-
-
-def blurred(sharp: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    y = convolve(sharp, kernel, "valid")
-    return (y - y.mean((-2, -1), keepdim=True)) / y.std((-2, -1), keepdim=True)
-
-
 @pytest.mark.parametrize("extent", [(10, 20), (40, 46)])
 def test_a_smooth_kernel_becomes_sharper(extent: tuple[int, int]) -> None:
     true = torch.from_numpy(shake_kernels(8, np.random.default_rng(2), extent))[:1, None]
     smooth = torch.nn.functional.avg_pool2d(true, 3, 1, 1)
-    found = settle(blurred(blocks(2, 256), true.expand(2, -1, -1, -1)), smooth)
+    found = settle(standardised(rectangles(2, 256, 120), true.expand(2, -1, -1, -1)), smooth)
     assert float(mnc(found[0, 0], true[0, 0])) > float(mnc(smooth[0, 0], true[0, 0])) + 0.02
 
 
