@@ -1,4 +1,4 @@
-"""What cameras and files do to a blurred image: gamma, clipping, noise, JPEG, rounding.
+"""What cameras and files do to an image besides the blur: softness, noise, clipping, JPEG, rounding.
 
 Images are (N, C, H, W) float32 in [0, 1]; strengths are (N,), one a sample.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+
+from kdcli.blur.convolve import pad_reflect
+
+_MARGIN = 6  # pixels around, so that nothing comes in from the other side
 
 # Luminance quantisation table of the JPEG standard (ITU-T T.81, table K.1).
 _JPEG_TABLE = torch.tensor(
@@ -24,11 +28,37 @@ _JPEG_TABLE = torch.tensor(
 )
 
 
-def add_noise(image: torch.Tensor, level: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Half shot noise, half read noise: at a signal of 1/2 the standard deviation is ``level``."""
+def soften(image: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    """What lenses and demosaicking make of every photo: a Gaussian of standard deviation (N,) pixels."""
+    wide = pad_reflect(image, _MARGIN)
+    size = (wide.shape[-2], wide.shape[-1])
+    spectrum = torch.fft.rfft2(wide) * _gaussian(width, size)
+    return torch.fft.irfft2(spectrum, s=size)[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+
+def _gaussian(width: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The half spectrum (N, 1, H, W // 2 + 1) of Gaussians of standard deviation (N,) pixels and sum 1."""
+    down = torch.fft.fftfreq(size[0], device=width.device)[:, None]
+    across = torch.fft.rfftfreq(size[1], device=width.device)
+    return torch.exp(-2 * (torch.pi * width[:, None, None, None]) ** 2 * (down**2 + across**2))
+
+
+def add_noise(
+    image: torch.Tensor, level: torch.Tensor, generator: torch.Generator, grain: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Half shot noise, half read noise: at a signal of 1/2 the standard deviation is ``level``.
+
+    Args:
+        grain: (N,), the standard deviation in pixels of the Gaussian through which the noise has gone, as
+            that of photos has by demosaicking and resizing; white by default.
+    """
     level = level[:, None, None, None]
     variance = level.square() * (0.5 + image.clamp(0, 1))
     noise = torch.randn(image.shape, generator=generator, device=image.device)
+    if grain is not None:
+        size = (noise.shape[-2], noise.shape[-1])
+        coarse = torch.fft.irfft2(torch.fft.rfft2(noise) * _gaussian(grain, size), s=size)
+        noise = coarse / coarse.std((1, 2, 3), keepdim=True)
     return image + variance.sqrt() * noise
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from kdcli.blur.convolve import convolve, pad_reflect
-from kdcli.blur.degrade import add_noise, jpeg, to_8_bit
+from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
@@ -119,13 +119,14 @@ class PairMaker:
             wide[:] = False
         scenes = torch.stack([self._scene(bool(w)) for w in wide]).to(self.device)
         kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
-        gamma, gain, noise, quality = (v.to(self.device) for v in self._accidents(count))
+        gamma, gain, noise, quality, softness, grain = (v.to(self.device) for v in self._accidents(count))
 
+        scenes = soften(scenes, softness).clamp(0, 1)
         linear = scenes ** gamma[:, None, None, None] * gain[:, None, None, None]
         # The valid part starts one pixel before the scene's own margin ends.
         blurred = convolve(linear, kernels, "valid")[..., 1:, 1:].clamp(0, 1)
         blurred = blurred ** (1 / gamma)[:, None, None, None]
-        blurred = to_8_bit(add_noise(blurred, noise, self.generator))
+        blurred = to_8_bit(add_noise(blurred, noise, self.generator, grain))
         blurred = to_8_bit(jpeg(blurred, quality))
         inner = slice(_MARGIN, _MARGIN + self.size)
         sharp = (linear[..., inner, inner].clamp(0, 1)) ** (1 / gamma)[:, None, None, None]
@@ -170,16 +171,23 @@ class PairMaker:
         return image.rot90(int(self.rng.integers(4)), (-2, -1))
 
     def _accidents(self, count: int) -> tuple[torch.Tensor, ...]:
-        """Gamma, exposure gain, noise level and JPEG quality of each sample."""
+        """Gamma, exposure gain, noise level, JPEG quality, softness and grain of each sample.
+
+        Photos straight from a camera are softer than those that were made smaller, and their noise coarser.
+        Without such, networks take the camera's softness for a part of the blur: kernels come out fat.
+        """
         rng = self.rng
-        uniform = rng.uniform(size=(4, count))
+        uniform = rng.uniform(size=(6, count))
         gamma = np.where(uniform[0] < 0.2, _GAMMA, 1.0)
         gain = np.where(uniform[1] < 0.15, rng.uniform(1, 1.5, count), 1.0)
         noise = np.where(uniform[2] < 0.5, 0.02 * rng.uniform(size=count) ** 1.5, 0.0)
         quality = np.where(uniform[3] < 0.2, rng.uniform(75, 98, count), 101.0)
+        softness = np.where(uniform[4] < 0.35, rng.uniform(0.3, 1.0, count), 0.0)
+        grain = np.where(uniform[5] < 0.4, rng.uniform(0.3, 0.8, count), 0.0)
         if self.clean:
-            gamma[:], gain[:], noise[:], quality[:] = 1, 1, 0, 101
-        return tuple(torch.from_numpy(v).float() for v in (gamma, gain, noise, quality))
+            gamma[:], gain[:], noise[:], quality[:], softness[:], grain[:] = 1, 1, 0, 101, 0, 0
+        accidents = (gamma, gain, noise, quality, softness, grain)
+        return tuple(torch.from_numpy(v).float() for v in accidents)
 
     def state(self) -> dict[str, Any]:
         """The state of the random generators, for a checkpoint."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcli.blur.degrade import add_noise, jpeg, to_8_bit
+from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 
 
 def scene(channels: int, height: int = 72, width: int = 100) -> torch.Tensor:
@@ -30,6 +30,28 @@ def test_noise_grows_with_the_signal(signal: float, factor: float) -> None:
     image = torch.full((2, 3, 100, 100), signal)
     noise = add_noise(image, level, torch.Generator().manual_seed(0)) - image
     torch.testing.assert_close(noise.std((1, 2, 3)), factor * level, rtol=0.02, atol=0)
+
+
+def test_coarse_noise_is_as_strong_and_its_neighbours_are_alike() -> None:
+    image, level = torch.full((2, 1, 200, 200), 0.5), torch.tensor([0.01, 0.1])
+    white, coarse = (
+        add_noise(image, level, torch.Generator().manual_seed(0), torch.tensor(grain)) - image
+        for grain in ([0.0, 0.0], [0.7, 0.7])
+    )
+    torch.testing.assert_close(coarse.std((1, 2, 3)), level, rtol=0.02, atol=0)
+    for noise, wanted in ((white, 0.0), (coarse, 0.6)):  # exp(-1 / (4 * 0.7**2)) for neighbours
+        alike = (noise[..., 1:] * noise[..., :-1]).mean((1, 2, 3)) / noise.square().mean((1, 2, 3))
+        torch.testing.assert_close(alike, torch.full((2,), wanted), rtol=0, atol=0.03)
+
+
+def test_softness_is_a_gaussian_of_its_width() -> None:
+    point = torch.zeros(2, 1, 65, 65)
+    point[..., 32, 32] = 1
+    soft = soften(point, torch.tensor([0.0, 1.5]))
+    torch.testing.assert_close(soft[:1], point[:1], rtol=0, atol=1e-6)
+    places = torch.arange(65.0) - 32
+    assert float(soft[1].sum()) == pytest.approx(1, abs=1e-5)
+    assert float((soft[1, 0].sum(0) * places**2).sum()) == pytest.approx(1.5**2, rel=1e-3)
 
 
 # Colours are coarser in a file, which has a table of its own for them.

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from kdcli.blur.convolve import convolve
+from kdcli.blur.degrade import soften
 from kdcli.training.data import PairMaker, load_photos, split_photos
 
 CPU = torch.device("cpu")
@@ -51,8 +52,8 @@ def test_pairs_with_real_surroundings_and_turned_kernels_obey_the_model(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = maker(photos)
-    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0]])
-    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(4, count)))
+    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0], [0.0], [0.0]])
+    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(6, count)))
     batch = pairs.make(6)
     torch.testing.assert_close(batch.kernel.sum((1, 2, 3)), torch.ones(6))
     inner = convolve(batch.sharp, batch.kernel, "valid")
@@ -71,6 +72,21 @@ def test_accidents_stay_in_range_and_the_noise_is_told(photos: Path) -> None:
     assert batch.noise_level.min() == 0
     levels = batch.blurred * 255
     assert (levels - levels.round()).abs().max() < 1e-3
+
+
+def test_some_photos_are_as_soft_as_a_cameras_and_so_is_their_sharp_side(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs, crisp = maker(photos, family="identity"), maker(photos, family="identity")
+    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0], [1.0], [0.0]])
+    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(6, count)))
+    monkeypatch.setattr(crisp, "_accidents", lambda count: tuple((calm * (calm != 1)).expand(6, count)))
+    calm[:2] = 1 + 1e-6  # all that is 1 is the softness
+    soft, plain = pairs.make(3), crisp.make(3)
+    wanted = soften(plain.sharp, torch.ones(3))
+    inner = (..., slice(8, -8), slice(8, -8))
+    assert (soft.sharp - wanted)[inner].abs().max() < 1e-3
+    assert (soft.blurred - soft.sharp).abs().max() < 0.51 / 255  # it is no part of the blur
 
 
 def test_a_state_repeats_what_followed_it(photos: Path) -> None:
