@@ -138,9 +138,6 @@ def _write(
     held: int,
 ) -> None:
     """The weights of a run, a sheet of samples, and the package for the Hub."""
-    sheet = task.sheet(network, held_out.part(0, 8))
-    iio.imwrite(config.out / "samples.png", (sheet.permute(1, 2, 0) * 255).byte().cpu().numpy())
-    scores = task.validate(network, held_out)
     metadata = {
         "architecture": _ARCHITECTURES[config.network],
         "command": config.command,
@@ -148,8 +145,12 @@ def _write(
         "held_out": f"{len(held_out.kernel)} pairs from {held} photos held out",
         "steps": str(progress.step),
         "commit": _commit(),
-        "validation": ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
     }
+    save_weights(network, path, metadata)  # at once: torchrun, asked to stop, waits for 30 s only
+    sheet = task.sheet(network, held_out.part(0, 8))
+    iio.imwrite(config.out / "samples.png", (sheet.permute(1, 2, 0) * 255).byte().cpu().numpy())
+    scores = task.validate(network, held_out)
+    metadata["validation"] = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     save_weights(network, path, metadata)
     files = [path, *_estimator(config)]
     write_package(config.out / "upload", files, licence=config.licence, samples=config.out / "samples.png")

@@ -16,6 +16,7 @@ from PIL import Image
 from kdcli.errors import KdError, UsageError
 from kdcli.nets.estimator import KernelNet
 from kdcli.training import run
+from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Progress
 from kdcli.training.run import TrainConfig, train
 from kdcli.weights.header import read_metadata
@@ -98,6 +99,18 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert once["progress"]["loss"] == twice["progress"]["loss"]
     one, other = load_state(whole.out / path.name), load_state(path)
     assert all(torch.equal(w, other[n]) for n, w in one.items())
+
+
+def test_a_run_killed_while_it_validates_has_left_its_weights(
+    small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KernelTask, "sheet", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(TrainConfig(network="kernel", **small), silent)
+    assert load_state(small["out"] / "kernel.safetensors").keys() == KernelNet().state_dict().keys()
 
 
 def test_other_seeds_give_other_weights(small: dict[str, Any], tmp_path: Path) -> None:
