@@ -15,8 +15,8 @@ UNCERTAIN = 0.75
 
 _SHARP = 0.6  # likeness (MNC) to no blur at all, from which on there is nothing to restore
 # Least squares on the MNC of 56 held-out pairs, all kinds of kernels, noise and JPEG: docs/experiments.md.
-_CONSTANT, _AGAIN, _AGREEMENT = -1.79, 1.68, 1.08
-_CONSTANT_ALONE, _AGAIN_ALONE = -2.29, 3.23
+_CONSTANT, _AGAIN, _AGREEMENT = -1.08, 0.73, 1.32
+_CONSTANT_ALONE, _AGAIN_ALONE = -2.04, 2.99
 
 
 def confidence(kernel: torch.Tensor, again: torch.Tensor, agreement: float | None = None) -> torch.Tensor:

@@ -33,6 +33,13 @@ def otf(kernel: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return torch.fft.rfft2(canvas.roll((-(k // 2), -(k // 2)), dims=(-2, -1)))
 
 
+def gaussian_otf(width: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The half spectra (N, 1, H, W // 2 + 1) of Gaussians of standard deviation (N,) pixels and sum 1."""
+    down = torch.fft.fftfreq(size[0], device=width.device)[:, None]
+    across = torch.fft.rfftfreq(size[1], device=width.device)
+    return torch.exp(-2 * (torch.pi * width[:, None, None, None]) ** 2 * (down**2 + across**2))
+
+
 def convolve(image: torch.Tensor, kernel: torch.Tensor, border: Border = "reflect") -> torch.Tensor:
     """Blur an image: y = k * x.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from kdcli.blur.convolve import pad_reflect
+from kdcli.blur.convolve import gaussian_otf, pad_reflect
 
 _MARGIN = 6  # pixels around, so that nothing comes in from the other side
 
@@ -32,15 +32,8 @@ def soften(image: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
     """What lenses and demosaicking make of every photo: a Gaussian of standard deviation (N,) pixels."""
     wide = pad_reflect(image, _MARGIN)
     size = (wide.shape[-2], wide.shape[-1])
-    spectrum = torch.fft.rfft2(wide) * _gaussian(width, size)
+    spectrum = torch.fft.rfft2(wide) * gaussian_otf(width, size)
     return torch.fft.irfft2(spectrum, s=size)[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-
-
-def _gaussian(width: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The half spectrum (N, 1, H, W // 2 + 1) of Gaussians of standard deviation (N,) pixels and sum 1."""
-    down = torch.fft.fftfreq(size[0], device=width.device)[:, None]
-    across = torch.fft.rfftfreq(size[1], device=width.device)
-    return torch.exp(-2 * (torch.pi * width[:, None, None, None]) ** 2 * (down**2 + across**2))
 
 
 def add_noise(
@@ -57,7 +50,7 @@ def add_noise(
     noise = torch.randn(image.shape, generator=generator, device=image.device)
     if grain is not None:
         size = (noise.shape[-2], noise.shape[-1])
-        coarse = torch.fft.irfft2(torch.fft.rfft2(noise) * _gaussian(grain, size), s=size)
+        coarse = torch.fft.irfft2(torch.fft.rfft2(noise) * gaussian_otf(grain, size), s=size)
         noise = coarse / coarse.std((1, 2, 3), keepdim=True)
     return image + variance.sqrt() * noise
 

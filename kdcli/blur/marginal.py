@@ -11,7 +11,8 @@ with p = 0.5 even the true kernel is lost after many rounds, docs/experiments.md
     M:  k = argmin E || crop(k * f) - g ||^2 = argmin || crop(k * mu) - g ||^2 + sum(C) |k|^2
 
 over k >= 0 of sum 1, where A_k is the unknown-border model of ``UnknownBorder`` and W = 1 / E[f^2].
-It is a local search, which sharpens kernels that are roughly right.
+Photos of cameras are softer than that prior has it, g = crop(k * s * f) + n with a Gaussian s of their own;
+without it, s becomes a part of k. It is a local search, which sharpens kernels that are roughly right.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 
 import torch
 
-from kdcli.blur.convolve import otf
+from kdcli.blur.convolve import gaussian_otf, otf
 from kdcli.blur.deconvolve import UnknownBorder, solve
 
 _FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
@@ -35,6 +36,7 @@ def ascend(
     *,
     level: torch.Tensor | float,
     rounds: int = 2,
+    softness: float = 0.0,
 ) -> torch.Tensor:
     """Make kernels likelier, given their photos.
 
@@ -44,6 +46,7 @@ def ascend(
         level: the standard deviation of what the model can't explain, noise and the kernel's own error, in
             the units of y; one for all or (N, 1, 1, 1).
         rounds: of expectation and maximisation.
+        softness: of the sharp photo, the standard deviation of s in pixels.
 
     Returns:
         (N, 1, K, K), sum 1.
@@ -51,12 +54,15 @@ def ascend(
     g = _gradients(y)
     size = (g.shape[-2], g.shape[-1])
     model = UnknownBorder(kernel, size)
+    soft = gaussian_otf(kernel.new_tensor([softness]), model.canvas)
+    model.otf = model.otf * soft
     mean, variance = _first(model, g)
     mean, variance = _expect(model, g, mean, variance, level)
     for _ in range(rounds):
         model = UnknownBorder(kernel, size)
+        model.otf = model.otf * soft
         mean, variance = _expect(model, g, mean, variance, level)
-        kernel = _maximise(model, g, mean, variance, kernel)
+        kernel = _maximise(model, g, mean * soft, variance, kernel)
     return kernel
 
 
@@ -114,7 +120,7 @@ def _maximise(
     """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009).
 
     Args:
-        mean: the spectrum of the mean of the sharp gradients.
+        mean: the spectrum of the mean of the sharp gradients, softened.
     """
     size = kernel.shape[-1]
     spread = model.crop(variance).sum((1, 2, 3), keepdim=True)

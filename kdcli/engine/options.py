@@ -44,7 +44,7 @@ class Options:
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
     coarse: int = 3
-    fine: int = 3
+    fine: int = 5
     looks: int = 4
     settle: bool = True
     blur: Blur = "uniform"
@@ -56,7 +56,7 @@ class Options:
 PRESETS: dict[str, Options] = {
     "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=4, looks=16, patches=8),
+    "best": Options(preset="best", coarse=4, fine=6, looks=16, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,

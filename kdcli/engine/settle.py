@@ -17,6 +17,7 @@ from kdcli.nets.lagspace import standardise
 _LEVEL = 0.03  # in standard deviations of the photo
 _ROUNDS = 10
 _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
+_SOFTNESS = 0.5  # pixels: that of photos made smaller and of a camera's, nearly
 _PATCHES = 2  # the best ones, which bounds the time
 
 
@@ -33,7 +34,7 @@ def settle(patches: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """
     y = standardise(luminance(patches[:_PATCHES])).transpose(0, 1)
     noise = _HIDDEN * noise_of_differences(y)
-    return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS)
+    return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS, softness=_SOFTNESS)
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from kdcli.nets.precision import mixed_precision
 # Strengths of the priors where rounding is all the noise: sparse, for estimated and known kernels; quadratic.
 FAITHFUL, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
-ESTIMATED = 0.3  # how far the kernels of the engine, better than those of training, are taken to be known
+ESTIMATED = 0.8  # how far the kernels of the engine are taken to be known: docs/experiments.md
 REACH = 96  # pixels beyond which next to nothing is seen of what a restoration depends on
 _SHUFFLE = 4
 ALIGNED = 4 * _SHUFFLE  # the network's coarsest pixel

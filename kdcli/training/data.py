@@ -111,14 +111,15 @@ class PairMaker:
         self.kernels = sample(family, pool, self.rng).astype(np.float16)
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def make(self, count: int) -> Batch:
-        """A new batch of so many pairs."""
+    def make(self, count: int, kernels: torch.Tensor | None = None) -> Batch:
+        """A new batch of so many pairs, blurred by kernels (count, 1, 64, 64), else by those of the pool."""
         rng = self.rng
         wide = rng.uniform(size=count) < 0.5  # real surroundings, or a mirrored border as benchmarks have
         if self.clean:
             wide[:] = False
         scenes = torch.stack([self._scene(bool(w)) for w in wide]).to(self.device)
-        kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
+        if kernels is None:
+            kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
         gamma, gain, noise, quality, softness, grain = (v.to(self.device) for v in self._accidents(count))
 
         scenes = soften(scenes, softness).clamp(0, 1)

@@ -7,17 +7,37 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from kdcli.blur.kernels import finest_shift, normalise, shift
+from kdcli.blur.kernels import centred_exactly, finest_shift, normalise, shift, without_specks
 from kdcli.blur.sparse import noise_level
-from kdcli.engine.estimate import alternate
-from kdcli.nets.estimator import KernelNet, luminance
-from kdcli.nets.lagspace import standardise
-from kdcli.nets.solver import Solver
+from kdcli.engine.estimate import estimate_kernels
+from kdcli.engine.fuse import fuse
+from kdcli.engine.options import Options
+from kdcli.engine.settle import settle
+from kdcli.nets.estimator import KernelNet
+from kdcli.nets.solver import ESTIMATED, Solver
 from kdcli.training.data import Batch, PairMaker, Rows
 from kdcli.training.place import moved_image
 
-_REMEMBERED = 256  # pairs that are ready to learn from, which takes longer than to learn
+_KERNELS = 128  # that are estimated, which takes long; every one then blurs many photos
+_REMEMBERED = 256  # pairs that are ready to learn from
+_FRESH = 2  # pairs that every step gets ready
 _FIRST = 0.3  # weight of the distance after the first turn
+_LOOKS = Options(looks=2, fine=4)  # half of the default's, for kernels nearly as good
+
+
+@dataclass(frozen=True)
+class _Kernels(Rows):
+    """True kernels and what the engine made of them.
+
+    Attributes:
+        true, estimated: (N, 1, 64, 64), moved by whole pixels, which leaves them as they are, to be nearest.
+        rows, columns: (N,), by which parts of a pixel the estimated ones lie further down and to the right.
+    """
+
+    true: torch.Tensor
+    estimated: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -44,8 +64,8 @@ class _Ready(Rows):
 class SolverTask:
     """Trains a ``Solver``; without an estimator, on true kernels only.
 
-    To estimate a kernel and to deconvolve take longer than to learn from them: with an estimator, every step
-    gets one new pair ready, and draws the others from those of the last steps.
+    How a kernel is wrong depends on the kernel more than on the photo. So with an estimator the first steps
+    estimate one each, as the engine does, and all steps blur other photos by the true ones of these.
 
     Args:
         estimator: whose kernels the solver has to put up with.
@@ -54,9 +74,10 @@ class SolverTask:
 
     measure = "psnr_estimated"
 
-    def __init__(self, estimator: KernelNet | None, share: float = 0.65):
+    def __init__(self, estimator: KernelNet | None, share: float = 0.8):
         self.estimator = estimator
         self.share = share if estimator is not None else 0.0
+        self._kernels: list[_Kernels] = []
         self._memory: deque[_Ready] = deque(maxlen=_REMEMBERED)
         self._held_out: tuple[Batch, Batch] | None = None
 
@@ -64,35 +85,24 @@ class SolverTask:
         """The whole network learns."""
         return network
 
-    @torch.no_grad()
-    def estimated(self, batch: Batch) -> Batch:
-        """The pairs with the estimator's kernels for the true ones, in one place with the sharp photos.
+    def state(self) -> list[dict[str, torch.Tensor]]:
+        """The kernels, for a checkpoint. The pairs would be its largest part, and are soon made anew."""
+        return [vars(kernels) for kernels in self._kernels]
 
-        The kernels move by whole pixels, which leaves them as they are, and the sharp photos by the rest.
-        """
-        if self.estimator is None:
-            return batch
-        *_, kernel = alternate(self.estimator, standardise(luminance(batch.blurred)), coarse=3, fine=2)
-        rows, columns = finest_shift(batch.kernel[:, 0], kernel[:, 0])
-        whole = rows.round(), columns.round()
-        sharp = moved_image(batch.sharp, rows - whole[0], columns - whole[1])
-        return replace(batch, sharp=sharp, kernel=normalise(shift(kernel, *whole)))
-
-    def state(self) -> None:
-        """Nothing for a checkpoint: what is remembered would be its largest part, and is soon made anew."""
-
-    def restore(self, state: None) -> None:
+    def restore(self, state: list[dict[str, torch.Tensor]]) -> None:
         """Continue from a checkpoint's state."""
+        self._kernels = [_Kernels(**kernels) for kernels in state]
 
     def loss(self, network: Solver, maker: PairMaker, count: int, generator: torch.Generator) -> torch.Tensor:
         """Mean distance of so many pairs from the sharp photos after both turns."""
         if self.estimator is None:
-            ready = self._ready(network, maker.make(count), known=True)
+            ready = self._ready(network, maker.make(count), known=1.0)
         else:
-            fresh = 1 if self._memory else count
+            if len(self._kernels) < _KERNELS:
+                self._kernels.append(self._estimate(maker.make(1)))
+            fresh = min(_FRESH, count) if self._memory else count
             for _ in range(fresh):
-                known = float(torch.rand((), generator=generator, device=generator.device)) >= self.share
-                self._memory.append(self._ready(network, maker.make(1), known))
+                self._memory.append(self._pair(network, maker, generator))
             places = torch.randint(len(self._memory), (count,), generator=generator, device=generator.device)
             places[:fresh] = torch.arange(len(self._memory) - fresh, len(self._memory))
             ready = _Ready.joined([self._memory[int(place)] for place in places])
@@ -101,14 +111,33 @@ class SolverTask:
         )
         return _distance(last, ready.sharp) + _FIRST * _distance(first, ready.sharp)
 
+    def _pair(self, network: Solver, maker: PairMaker, generator: torch.Generator) -> _Ready:
+        """A new pair, with its true kernel or with an estimated one."""
+        draw, which = torch.rand(2, generator=generator, device=generator.device).tolist()
+        if draw >= self.share:
+            return self._ready(network, maker.make(1), known=1.0)
+        kernels = self._kernels[int(which * len(self._kernels))]
+        return self._ready(network, _in_place(maker.make(1, kernels.true), kernels), ESTIMATED)
+
     @torch.no_grad()
-    def _ready(self, network: Solver, batch: Batch, known: bool) -> _Ready:
-        """Pairs with their true or with estimated kernels, deconvolved."""
-        pairs = batch if known else self.estimated(batch)
+    def _estimate(self, batch: Batch) -> _Kernels:
+        """What the engine makes of the kernels of a batch."""
+        assert self.estimator is not None
+        photos = batch.blurred.split(1)
+        looks = estimate_kernels(self.estimator, photos, _LOOKS, lambda _: None)
+        settled = [settle(photo, fuse(own)[0]) for photo, own in zip(photos, looks, strict=True)]
+        kernel = centred_exactly(without_specks(torch.cat(settled)))
+        rows, columns = finest_shift(batch.kernel[:, 0], kernel[:, 0])
+        nearest = normalise(shift(kernel, rows.round(), columns.round()))
+        return _Kernels(batch.kernel, nearest, rows.round() - rows, columns.round() - columns)
+
+    @torch.no_grad()
+    def _ready(self, network: Solver, pairs: Batch, known: float) -> _Ready:
+        """Pairs with kernels that are known so far, deconvolved."""
         flag = network.known(pairs.kernel, known)
-        noise = noise_level(batch.blurred)
-        faithful, smooth = network.deconvolve(batch.blurred, pairs.kernel, flag, noise)
-        return _Ready(batch.blurred, pairs.sharp, pairs.kernel, flag, noise, faithful, smooth)
+        noise = noise_level(pairs.blurred)
+        faithful, smooth = network.deconvolve(pairs.blurred, pairs.kernel, flag, noise)
+        return _Ready(pairs.blurred, pairs.sharp, pairs.kernel, flag, noise, faithful, smooth)
 
     @torch.no_grad()
     def validate(self, network: Solver, batch: Batch) -> dict[str, float]:
@@ -122,13 +151,15 @@ class SolverTask:
 
     def _restored(self, network: Solver, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The photos restored with estimated and with true kernels."""
-        known = torch.zeros(len(batch.kernel), dtype=torch.bool, device=batch.kernel.device)
         estimated = self._estimated_once(batch).kernel
-        return network(batch.blurred, estimated, known), network(batch.blurred, batch.kernel, ~known)
+        return network(batch.blurred, estimated), network(batch.blurred, batch.kernel, 1.0)
 
     def _estimated_once(self, batch: Batch) -> Batch:
+        """The pairs with the estimator's kernels for the true ones, in one place with the sharp photos."""
+        if self.estimator is None:
+            return batch
         if self._held_out is None or self._held_out[0] is not batch:
-            self._held_out = (batch, self.estimated(batch))
+            self._held_out = (batch, _in_place(batch, self._estimate(batch)))
         return self._held_out[1]
 
     @torch.no_grad()
@@ -136,6 +167,12 @@ class SolverTask:
         """A picture (3, H, W): blurred, restored with estimated and with true kernels, sharp."""
         rows = [batch.blurred, *self._restored(network, batch), batch.sharp]
         return torch.cat([torch.cat(list(row.clamp(0, 1)), dim=-1) for row in rows], dim=-2)
+
+
+def _in_place(batch: Batch, kernels: _Kernels) -> Batch:
+    """Pairs blurred by the true kernels, with the estimated ones and sharp photos that they lead to."""
+    sharp = moved_image(batch.sharp, -kernels.rows, -kernels.columns)
+    return replace(batch, sharp=sharp, kernel=kernels.estimated)
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:

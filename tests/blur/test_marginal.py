@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from kdcli.blur.degrade import soften
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
 from kdcli.blur.marginal import ascend, largest_eigenvalue, onto_simplex
@@ -49,6 +50,14 @@ def test_the_true_kernel_is_kept_for_good() -> None:
     true = kernels(4)
     found = ascend(standardised(blocks(4), true), true, level=0.03, rounds=40)
     assert (similarity(found, true) > 0.97).all()
+
+
+def test_a_soft_photo_does_not_make_its_kernel_fat() -> None:
+    true, width = kernels(4), torch.full((4,), 0.8)
+    y = standardised(soften(blocks(4), width), true)
+    hard, soft = (similarity(ascend(y, true, level=0.03, rounds=20, softness=s), true) for s in (0.0, 0.8))
+    assert (soft > 0.95).all(), soft
+    assert (soft > hard).all(), (soft, hard)
 
 
 def test_kernels_come_out_and_each_is_its_own() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from kdcli.nets.estimator import KernelNet
@@ -37,8 +38,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class SmallMaker(PairMaker):
     """A single pair held out."""
 
-    def make(self, count: int) -> Batch:
-        return super().make(1 if self.clean else count)
+    def make(self, count: int, kernels: torch.Tensor | None = None) -> Batch:
+        return super().make(1 if self.clean else count, kernels)
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, normalise, shift
+from kdcli.nets.estimator import KernelNet
+from kdcli.training import solver
+from kdcli.training.data import Batch
 from kdcli.training.place import in_place, moved_image
 
 
@@ -56,3 +60,20 @@ def test_targets_lie_where_the_estimates_lie_unless_these_know_nothing() -> None
     wanted = moved_image(sharp, -there[0], -there[1])
     error = (moved_sharp - wanted)[:2, :, 8:-8, 8:-8].abs().mean()
     assert error < 0.3 * (sharp - wanted)[:2, :, 8:-8, 8:-8].abs().mean()
+
+
+def test_a_solvers_pairs_lie_where_their_estimated_kernels_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    true, sharp = some_kernels(2), some_image(2)
+    there = torch.tensor([1.4, -5.6]), torch.tensor([0.7, 3.3])
+    found = normalise(shift(true, *there))
+    monkeypatch.setattr(solver, "estimate_kernels", lambda *_: list(found.split(1)))
+    monkeypatch.setattr(solver, "settle", lambda _, kernel: kernel)
+    monkeypatch.setattr(solver, "centred_exactly", lambda kernel: kernel)
+    batch = Batch(sharp, convolve(sharp, true), true, torch.zeros(2))
+    kernels = solver.SolverTask(KernelNet((8, 8, 8), (16, 16, 16)))._estimate(batch)
+    pairs = solver._in_place(batch, kernels)
+    inner = (..., slice(40, -40), slice(40, -40))
+    error = (convolve(pairs.sharp, pairs.kernel) - batch.blurred)[inner].std((1, 2, 3))
+    unmoved = (convolve(sharp, pairs.kernel) - batch.blurred)[inner].std((1, 2, 3))
+    assert (error < 0.6 * unmoved).all(), (error, unmoved)  # moved the wrong way, it were twice as large
+    assert (torch.stack([kernels.rows, kernels.columns]).abs() <= 0.5).all()
