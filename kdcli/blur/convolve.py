@@ -10,6 +10,7 @@ Everything here is differentiable in the image and in the kernel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -68,6 +69,21 @@ def convolve(image: torch.Tensor, kernel: torch.Tensor, border: Border = "reflec
         first = k - 1 - k // 2
         return full[..., first : first + height - k + 1, first : first + width - k + 1]
     return full
+
+
+def filter_mirrored(
+    image: torch.Tensor, transfer: Callable[[tuple[int, int]], torch.Tensor], margin: int
+) -> torch.Tensor:
+    """Filter images (N, C, H, W) that are mirrored outwards, so that nothing comes in from the other side.
+
+    Args:
+        transfer: gives the half spectrum of the filter (N or 1, 1, H, W // 2 + 1) for a size (H, W).
+        margin: pixels of the mirror image, no less than the filter reaches.
+    """
+    wide = pad_reflect(image, margin)
+    size = (wide.shape[-2], wide.shape[-1])
+    filtered = torch.fft.irfft2(torch.fft.rfft2(wide) * transfer(size), s=size)
+    return filtered[..., margin:-margin, margin:-margin]
 
 
 def pad_reflect(image: torch.Tensor, margin: int) -> torch.Tensor:

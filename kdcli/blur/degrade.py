@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from kdcli.blur.convolve import gaussian_otf, pad_reflect
+from kdcli.blur.convolve import filter_mirrored, gaussian_otf
 
-_MARGIN = 6  # pixels around, so that nothing comes in from the other side
+_MARGIN = 6  # pixels that a soft photo depends on
 
 # Luminance quantisation table of the JPEG standard (ITU-T T.81, table K.1).
 _JPEG_TABLE = torch.tensor(
@@ -30,10 +30,7 @@ _JPEG_TABLE = torch.tensor(
 
 def soften(image: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
     """What lenses and demosaicking make of every photo: a Gaussian of standard deviation (N,) pixels."""
-    wide = pad_reflect(image, _MARGIN)
-    size = (wide.shape[-2], wide.shape[-1])
-    spectrum = torch.fft.rfft2(wide) * gaussian_otf(width, size)
-    return torch.fft.irfft2(spectrum, s=size)[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    return filter_mirrored(image, lambda size: gaussian_otf(width, size), _MARGIN)
 
 
 def add_noise(

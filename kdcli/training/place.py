@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from kdcli.blur.convolve import pad_reflect
+from kdcli.blur.convolve import filter_mirrored
 from kdcli.blur.kernels import finest_shift, normalise, shift
 
 _MARGIN = 8  # pixels around, so that nothing comes back in on the other side
@@ -29,10 +29,10 @@ def in_place(
 
 def moved_image(image: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """Images (N, C, H, W) moved down and to the right by (N,) pixels and parts of them, mirrored outwards."""
-    wide = pad_reflect(image, _MARGIN)
-    height, width = wide.shape[-2:]
-    down = torch.fft.fftfreq(height, device=image.device)[:, None] * rows[:, None, None, None]
-    across = torch.fft.rfftfreq(width, device=image.device) * columns[:, None, None, None]
-    phase = torch.exp(-2j * torch.pi * (down + across))  # the shift theorem
-    moved = torch.fft.irfft2(torch.fft.rfft2(wide) * phase, s=(height, width))
-    return moved[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+    def phase(size: tuple[int, int]) -> torch.Tensor:  # the shift theorem
+        down = torch.fft.fftfreq(size[0], device=image.device)[:, None] * rows[:, None, None, None]
+        across = torch.fft.rfftfreq(size[1], device=image.device) * columns[:, None, None, None]
+        return torch.exp(-2j * torch.pi * (down + across))
+
+    return filter_mirrored(image, phase, _MARGIN)
