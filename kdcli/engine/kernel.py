@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from kdcli.blur.confidence import UNCERTAIN, confidence, is_no_blur
-from kdcli.blur.kernels import centred_exactly, impulse, width, without_specks
+from kdcli.blur.kernels import impulse, width
 from kdcli.engine.estimate import estimate_kernels, sample_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Restorer, refine
@@ -15,7 +15,7 @@ from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.results import KernelEstimate
-from kdcli.engine.settle import look_again, settle
+from kdcli.engine.settle import finished, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
 from kdcli.nets.estimator import KernelNet, luminance
@@ -118,7 +118,7 @@ def _conclude(
             every = fused.expand(len(patches), -1, -1, -1)
             refined = refine(Guide(solver, patches), every, options, lambda f: say("refine", f))
             fused, _ = fuse(refined)
-    kernel = centred_exactly(without_specks(fused))[0, 0]
+    kernel = finished(fused)[0, 0]
     with timed(seconds, "judge"), torch.no_grad():
         loss = Guide(solver, patches[:1]).loss(kernel[None, None])
         again = look_again(network, standardise(luminance(patches[:_JUDGES])), kernel[None, None])

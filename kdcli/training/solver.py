@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from kdcli.blur.kernels import centred_exactly, finest_shift, normalise, shift, without_specks
+from kdcli.blur.kernels import finest_shift, normalise, shift
 from kdcli.blur.sparse import noise_level
 from kdcli.engine.estimate import estimate_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.options import Options
-from kdcli.engine.settle import settle
+from kdcli.engine.settle import finished, settle
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import ESTIMATED, Solver
 from kdcli.training.data import Batch, PairMaker, Rows
@@ -126,7 +126,7 @@ class SolverTask:
         photos = batch.blurred.split(1)
         looks = estimate_kernels(self.estimator, photos, _LOOKS, lambda _: None)
         settled = [settle(photo, fuse(own)[0]) for photo, own in zip(photos, looks, strict=True)]
-        kernel = centred_exactly(without_specks(torch.cat(settled)))
+        kernel = finished(torch.cat(settled))
         rows, columns = finest_shift(batch.kernel[:, 0], kernel[:, 0])
         nearest = normalise(shift(kernel, rows.round(), columns.round()))
         return _Kernels(batch.kernel, nearest, rows.round() - rows, columns.round() - columns)

@@ -68,7 +68,7 @@ def test_a_solvers_pairs_lie_where_their_estimated_kernels_lie(monkeypatch: pyte
     found = normalise(shift(true, *there))
     monkeypatch.setattr(solver, "estimate_kernels", lambda *_: list(found.split(1)))
     monkeypatch.setattr(solver, "settle", lambda _, kernel: kernel)
-    monkeypatch.setattr(solver, "centred_exactly", lambda kernel: kernel)
+    monkeypatch.setattr(solver, "finished", lambda kernel: kernel)
     batch = Batch(sharp, convolve(sharp, true), true, torch.zeros(2))
     kernels = solver.SolverTask(KernelNet((8, 8, 8), (16, 16, 16)))._estimate(batch)
     pairs = solver._in_place(batch, kernels)
