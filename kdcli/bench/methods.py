@@ -13,7 +13,7 @@ from kdcli.bench.answer import Answer, true_kernel
 from kdcli.bench.command import Command
 from kdcli.bench.dataset import Pair
 from kdcli.blur.deconvolve import wiener
-from kdcli.blur.sparse import noise_level
+from kdcli.blur.noise import noise_level
 from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.deblur import deblur_image, deblur_images
 from kdcli.engine.options import PRESETS, Options, make_options

@@ -12,31 +12,12 @@ from __future__ import annotations
 import torch
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
+from kdcli.blur.noise import ROUNDING, noise_level
 
-ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
 _POWER = 0.5
 _SOFTENING = 0.01  # gradients below it count as noise
-_EXACT = 4e-6  # strength where the kernel is exact and rounding is all the noise: docs/experiments.md
+_EXACT = 2e-5  # strength where the kernel is exact and rounding is all the noise: docs/experiments.md
 _EXACT_ROUNDS, _EXACT_STEPS = 6, 24
-
-
-def noise_level(y: torch.Tensor) -> torch.Tensor:
-    """The standard deviation of the noise in photos (N, C, H, W) in [0, 1]: (N, 1, 1, 1).
-
-    Never less than that of rounding to 8 bits.
-    """
-    return diagonal_noise(y).clamp(min=ROUNDING)
-
-
-def diagonal_noise(y: torch.Tensor) -> torch.Tensor:
-    """The standard deviation of the noise in images (N, C, H, W), in their own units: (N, 1, 1, 1).
-
-    From the median of the diagonal 2x2 differences, which a blurred photo has next to none of (Donoho and
-    Johnstone 1994).
-    """
-    diagonal = (y[..., 1:, 1:] - y[..., :-1, 1:] - y[..., 1:, :-1] + y[..., :-1, :-1]) / 2
-    level = diagonal.abs().flatten(1).median(dim=1).values / 0.6745
-    return level[:, None, None, None]
 
 
 def restore_exact(y: torch.Tensor, kernel: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
 from kdcli.blur.marginal import ascend
-from kdcli.blur.sparse import diagonal_noise
+from kdcli.blur.noise import noise_floor
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance, reduce_image
@@ -83,7 +83,7 @@ def beside_noise(level: float, noise: torch.Tensor) -> torch.Tensor:
 
 def noise_of_differences(y: torch.Tensor) -> torch.Tensor:
     """The standard deviation of the noise in the difference of two pixels, which has both's: (N, 1, 1, 1)."""
-    return 2**0.5 * diagonal_noise(y)
+    return 2**0.5 * noise_floor(y)
 
 
 def estimate_kernels(

@@ -8,7 +8,8 @@ from functools import partial
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
-from kdcli.blur.sparse import noise_level, restore_exact
+from kdcli.blur.noise import noise_level
+from kdcli.blur.sparse import restore_exact
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 from kdcli.nets.solver import ALIGNED, REACH, Solver

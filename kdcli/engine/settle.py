@@ -15,7 +15,7 @@ from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 
-_LEVEL = 0.03  # in standard deviations of the photo
+_LEVEL = 0.015  # in standard deviations of the photo
 _ROUNDS = 10
 _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
 _SOFTNESS = 0.5  # pixels: that of photos made smaller and of a camera's, nearly

@@ -21,13 +21,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, pull_towards, unclipped
-from kdcli.blur.sparse import ROUNDING, noise_level, restore_sparse
+from kdcli.blur.noise import ROUNDING, noise_level
+from kdcli.blur.sparse import restore_sparse
 from kdcli.nets.blocks import PixelNorm, UNet
 from kdcli.nets.precision import mixed_precision
 
 # Strengths of the priors where rounding is all the noise: sparse, for estimated and known kernels; quadratic.
 FAITHFUL, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
+KNOWN_ROUNDS, KNOWN_STEPS = 6, 20  # a weaker prior takes more of them to say what the photo says
 ESTIMATED = 0.8  # how far the kernels of the engine are taken to be known: docs/experiments.md
 REACH = 96  # pixels beyond which next to nothing is seen of what a restoration depends on
 _SHUFFLE = 4
@@ -85,7 +87,8 @@ class Solver(nn.Module):
         """The restorations on the canvas, under the sparse and the smooth prior."""
         weight, power = unclipped(y), (noise / ROUNDING).square()
         sparse = FAITHFUL * (FAITHFUL_KNOWN / FAITHFUL) ** known * power
-        faithful = restore_sparse(y, kernel, strength=sparse, rounds=ROUNDS, steps=STEPS, weight=weight)
+        rounds, steps = (KNOWN_ROUNDS, KNOWN_STEPS) if bool((known == 1).all()) else (ROUNDS, STEPS)
+        faithful = restore_sparse(y, kernel, strength=sparse, rounds=rounds, steps=steps, weight=weight)
         quadratic = (0.12 * SMOOTH * power).clamp(min=SMOOTH)
         smooth = conjugate_gradients(y, kernel, strength=quadratic, steps=SMOOTH_STEPS, weight=weight)
         return faithful, smooth

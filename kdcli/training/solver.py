@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from kdcli.blur.kernels import finest_shift, normalise, shift
-from kdcli.blur.sparse import noise_level
+from kdcli.blur.noise import noise_level
 from kdcli.engine.estimate import estimate_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.options import Options
@@ -74,7 +74,7 @@ class SolverTask:
 
     measure = "psnr_estimated"
 
-    def __init__(self, estimator: KernelNet | None, share: float = 0.8):
+    def __init__(self, estimator: KernelNet | None, share: float = 0.7):
         self.estimator = estimator
         self.share = share if estimator is not None else 0.0
         self._kernels: list[_Kernels] = []

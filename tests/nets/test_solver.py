@@ -9,7 +9,7 @@ import torch
 from kdcli.blur.convolve import convolve
 from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.families import sample
-from kdcli.blur.sparse import noise_level
+from kdcli.blur.noise import noise_level
 from kdcli.nets.solver import ESTIMATED, Solver
 
 

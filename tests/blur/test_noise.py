@@ -1,0 +1,76 @@
+"""The noise of photos: right where it is white, whatever the photo shows and however weak it is."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from kdcli.blur.convolve import convolve
+from kdcli.blur.degrade import jpeg, to_8_bit
+from kdcli.blur.families import sample
+from kdcli.blur.noise import ROUNDING, noise_floor, noise_level
+
+
+@pytest.fixture(scope="module")
+def blurred() -> torch.Tensor:
+    """A photo (1, 3, 192, 192) of texture of the spectrum that photos have, blurred."""
+    noise = torch.fft.rfft2(torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)))
+    frequency = torch.fft.fftfreq(256)[:, None].hypot(torch.fft.rfftfreq(256)).clamp(min=1 / 256)
+    texture = torch.fft.irfft2(noise / frequency)
+    texture = (0.5 + 0.15 * texture / texture.std()).clamp(0, 1)
+    kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
+    return convolve(texture, kernel, "valid")[..., :192, :192]
+
+
+def noisy(photo: torch.Tensor, level: float) -> torch.Tensor:
+    return photo + level * torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("level", [0.002, 0.005, 0.01, 0.03])
+def test_white_noise_is_measured(blurred: torch.Tensor, level: float) -> None:
+    assert float(noise_floor(noisy(blurred, level))) == pytest.approx(level, rel=0.15)
+
+
+def test_texture_is_no_noise(blurred: torch.Tensor) -> None:
+    y = to_8_bit(blurred)
+    differences = y[..., 1:, 1:] - y[..., :-1, 1:] - y[..., 1:, :-1] + y[..., :-1, :-1]
+    assert float(differences.std()) / 2 > 2 * ROUNDING  # which they would be taken for
+    assert float(noise_floor(y)) == pytest.approx(ROUNDING, rel=0.3)
+
+
+def test_between_the_levels_of_8_bits(blurred: torch.Tensor) -> None:
+    levels = [float(noise_floor(to_8_bit(noisy(blurred, level / 255)))) for level in (0.5, 0.6, 0.7, 0.8)]
+    assert all(after > 1.05 * before for before, after in itertools.pairwise(levels))
+
+
+def test_never_less_than_rounding(blurred: torch.Tensor) -> None:
+    flat = torch.full_like(blurred, 0.5)
+    assert float(noise_floor(flat)) == 0
+    assert float(noise_level(flat)) == pytest.approx(ROUNDING)
+    assert float(noise_level(noisy(blurred, 0.01))) == float(noise_floor(noisy(blurred, 0.01)))
+
+
+def test_jpeg_counts_as_noise(blurred: torch.Tensor) -> None:
+    levels = [float(noise_floor(jpeg(blurred, torch.tensor([quality])))) for quality in (95.0, 60.0)]
+    assert levels[0] < 0.7 * levels[1] > 0.7 * ROUNDING
+
+
+def test_in_the_units_of_the_image(blurred: torch.Tensor) -> None:
+    y = noisy(blurred, 0.01)
+    torch.testing.assert_close(noise_floor(5 * y - 1), 5 * noise_floor(y))
+
+
+def test_each_photo_by_itself(blurred: torch.Tensor) -> None:
+    both = torch.cat([noisy(blurred, 0.01), noisy(blurred, 0.03)])
+    assert noise_level(both).shape == (2, 1, 1, 1)
+    torch.testing.assert_close(noise_level(both)[1:], noise_level(both[1:]))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 64), (33, 31), (4, 4)])
+def test_any_size(size: tuple[int, int]) -> None:
+    y = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(2))
+    assert noise_level(y).shape == (1, 1, 1, 1)
+    assert ROUNDING <= float(noise_level(y)) < 1
