@@ -10,13 +10,13 @@ import torch
 
 from kdcli.blur.kernels import mnc
 
-UNCERTAIN = 0.75
+UNCERTAIN = 0.8
 """Confidence below which a user should be told."""
 
 _SHARP = 0.6  # likeness (MNC) to no blur at all, from which on there is nothing to restore
-# Least squares on the MNC of 56 held-out pairs, all kinds of kernels, noise and JPEG: docs/experiments.md.
-_CONSTANT, _AGAIN, _AGREEMENT = -1.08, 0.73, 1.32
-_CONSTANT_ALONE, _AGAIN_ALONE = -2.04, 2.99
+# Least squares on the MNC of 56 held-out pairs, estimated by two versions: docs/experiments.md.
+_CONSTANT, _AGAIN, _AGREEMENT = -1.46, 1.54, 0.89
+_CONSTANT_ALONE, _AGAIN_ALONE = -2.16, 3.11
 
 
 def confidence(kernel: torch.Tensor, again: torch.Tensor, agreement: float | None = None) -> torch.Tensor:

@@ -12,30 +12,9 @@ from __future__ import annotations
 import torch
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
-from kdcli.blur.noise import ROUNDING, noise_level
 
 _POWER = 0.5
 _SOFTENING = 0.01  # gradients below it count as noise
-_EXACT = 2e-5  # strength where the kernel is exact and rounding is all the noise: docs/experiments.md
-_EXACT_ROUNDS, _EXACT_STEPS = 6, 24
-
-
-def restore_exact(y: torch.Tensor, kernel: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-    """Restore photos with their true kernels.
-
-    Args:
-        y: (N, C, H, W) in [0, 1].
-        kernel: (N, 1, K, K), sum 1.
-        noise: (N, 1, 1, 1), the standard deviation of the noise; by default that of these pixels
-            (``noise_level``), but parts of one photo should share it.
-
-    Returns:
-        (N, C, H, W).
-    """
-    noise = noise_level(y) if noise is None else noise
-    strength = _EXACT * (noise / ROUNDING).square()
-    x = restore_sparse(y, kernel, strength=strength, rounds=_EXACT_ROUNDS, steps=_EXACT_STEPS)
-    return UnknownBorder(kernel, (y.shape[-2], y.shape[-1])).crop(x)
 
 
 def restore_sparse(

@@ -15,7 +15,6 @@ from kdcli.engine.options import Options
 from kdcli.engine.restore import restore, restore_varying
 from kdcli.engine.results import Deblurred, KernelEstimate
 from kdcli.engine.timed import timed
-from kdcli.nets.paper.dwdn import DWDN
 from kdcli.weights import Models
 
 Progress = Callable[[str, float], None]
@@ -94,12 +93,13 @@ def _deblur(
         stack = [to_tensor(parts[i], models.device, options.light) for i in group]
         photos = torch.cat(stack) if len(stack) > 1 else stack[0]  # a large photo is not copied
         kernels = torch.stack([torch.from_numpy(found[i].kernel) for i in group])[:, None].to(models.device)
-        known = kernel is not None and not isinstance(models.solver, DWDN)  # which restores in either case
         spent: dict[str, float] = {}
         grid = found[group[0]].grid
         with timed(spent, "restore"):
             if grid is None:
-                answers = restore(models.solver, photos, kernels, known, lambda f: say("restore", f))
+                answers = restore(
+                    models.solver, photos, kernels, kernel is not None, lambda f: say("restore", f)
+                )
             else:
                 answers = restore_varying(models.solver, photos, grid, corner, lambda f: say("restore", f))
         for i, answer in zip(group, answers.split(1), strict=True):

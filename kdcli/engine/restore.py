@@ -9,10 +9,9 @@ import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
-from kdcli.blur.sparse import restore_exact
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
-from kdcli.nets.solver import ALIGNED, REACH, Solver
+from kdcli.nets.solver import ALIGNED, ESTIMATED, REACH, Solver
 
 TILE = 1024
 _BLEND = 32
@@ -24,7 +23,7 @@ def restore(
     solver: Restorer,
     photo: torch.Tensor,
     kernel: torch.Tensor,
-    exact: bool,
+    known: bool,
     progress: Callable[[float], None],
 ) -> torch.Tensor:
     """Restore photos with one kernel each.
@@ -32,12 +31,12 @@ def restore(
     Args:
         photo: (N, 3, H, W) in [0, 1].
         kernel: (N, 1, 64, 64).
-        exact: whether the kernel is known rather than estimated; then no network is needed to bear it.
+        known: whether the kernel is known rather than estimated.
 
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = partial(restore_exact, noise=_noise(photo)) if exact else _restorer(solver, photo)
+    best = _restorer(solver, photo, 1.0 if known else ESTIMATED)
     return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, REACH, progress)
 
 
@@ -58,7 +57,7 @@ def restore_varying(
         (1, 3, H, W) in [0, 1].
     """
 
-    best = _restorer(solver, photo)
+    best = _restorer(solver, photo, ESTIMATED)
 
     def restored(tile: torch.Tensor, row: float, column: float) -> torch.Tensor:
         return best(tile, grid.motion.at(corner[0] + row, corner[1] + column))
@@ -68,9 +67,9 @@ def restore_varying(
     return _in_tiles(restored, photo, side, _NEAR, progress)
 
 
-def _restorer(solver: Restorer, photo: torch.Tensor) -> Restorer:
-    """The solver, told the noise of the photo as a whole, since its tiles must agree on it."""
-    return partial(solver, noise=_noise(photo)) if isinstance(solver, Solver) else solver
+def _restorer(solver: Restorer, photo: torch.Tensor, known: float) -> Restorer:
+    """The solver, told how far the kernel is known and the noise of the whole photo, for tiles must agree."""
+    return partial(solver, exact=known, noise=_noise(photo)) if isinstance(solver, Solver) else solver
 
 
 def _noise(photo: torch.Tensor) -> torch.Tensor:
