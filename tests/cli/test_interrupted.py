@@ -49,6 +49,8 @@ def start(*words: str, folder: Path, seconds: float = 0) -> subprocess.Popen[byt
         env={**os.environ, "FAKE_SECONDS": str(seconds)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell's background jobs ignore Ctrl-C, and what they start does, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
