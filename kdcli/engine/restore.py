@@ -11,7 +11,7 @@ from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
-from kdcli.nets.solver import ALIGNED, ESTIMATED, REACH, Solver
+from kdcli.nets.solver import ALIGNED, REACH, Solver
 
 TILE = 1024
 _BLEND = 32
@@ -36,7 +36,7 @@ def restore(
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, 1.0 if known else ESTIMATED)
+    best = _restorer(solver, photo, known)
     return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, REACH, progress)
 
 
@@ -57,7 +57,7 @@ def restore_varying(
         (1, 3, H, W) in [0, 1].
     """
 
-    best = _restorer(solver, photo, ESTIMATED)
+    best = _restorer(solver, photo, known=False)
 
     def restored(tile: torch.Tensor, row: float, column: float) -> torch.Tensor:
         return best(tile, grid.motion.at(corner[0] + row, corner[1] + column))
@@ -67,9 +67,12 @@ def restore_varying(
     return _in_tiles(restored, photo, side, _NEAR, progress)
 
 
-def _restorer(solver: Restorer, photo: torch.Tensor, known: float) -> Restorer:
-    """The solver, told how far the kernel is known and the noise of the whole photo, for tiles must agree."""
-    return partial(solver, exact=known, noise=_noise(photo)) if isinstance(solver, Solver) else solver
+def _restorer(solver: Restorer, photo: torch.Tensor, known: bool) -> Restorer:
+    """The solver, told whether the kernel is known, and the noise of the whole photo: tiles must agree."""
+    if not isinstance(solver, Solver):
+        return solver
+    informed = partial(solver, noise=_noise(photo))
+    return partial(informed, exact=1.0) if known else informed
 
 
 def _noise(photo: torch.Tensor) -> torch.Tensor:

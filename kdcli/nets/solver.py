@@ -84,7 +84,10 @@ class Solver(nn.Module):
     def deconvolve(
         y: torch.Tensor, kernel: torch.Tensor, known: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The restorations on the canvas, under the sparse and the smooth prior."""
+        """The restorations on the canvas, under the sparse and the smooth prior.
+
+        Known kernels get the steps that they take if all kernels of the batch are known.
+        """
         weight, power = unclipped(y), (noise / ROUNDING).square()
         sparse = FAITHFUL * (FAITHFUL_KNOWN / FAITHFUL) ** known * power
         rounds, steps = (KNOWN_ROUNDS, KNOWN_STEPS) if bool((known == 1).all()) else (ROUNDS, STEPS)
