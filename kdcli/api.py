@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.options import make_options
 from kdcli.engine.results import Deblurred, KernelEstimate
 from kdcli.errors import KdError, UsageError
+from kdcli.files.photo import MIN_SIDE
 from kdcli.weights import load_models
 
 if TYPE_CHECKING:
@@ -64,8 +66,8 @@ def deblur(
         light=light,
         seed=seed,
     )
-    pixels = _pixels(image)
-    return deblur_image(pixels, models or load_models(device), options, kernel=kernel, progress=progress)
+    pixels, known = _pixels(image), None if kernel is None else _kernel(kernel)
+    return deblur_image(pixels, models or load_models(device), options, kernel=known, progress=progress)
 
 
 def estimate_kernel(
@@ -103,6 +105,8 @@ def _pixels(image: NDArray[Any]) -> NDArray[np.float32]:
     image = np.asarray(image)
     if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
         raise UsageError(f"an image of shape {image.shape}: pass (H, W) or (H, W, 3)")
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise UsageError(f"an image of {image.shape[1]}x{image.shape[0]} pixels: kd needs {MIN_SIDE} a side")
     if image.dtype in (np.uint8, np.uint16):
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     if image.dtype.kind != "f":
@@ -112,3 +116,15 @@ def _pixels(image: NDArray[Any]) -> NDArray[np.float32]:
     if image.size and (image.min() < -1e-3 or image.max() > 1 + 1e-3):
         raise UsageError(f"an image from {image.min():.4g} to {image.max():.4g}: scale it to 0 ... 1")
     return np.clip(image.astype(np.float32), 0, 1)
+
+
+def _kernel(kernel: NDArray[Any]) -> NDArray[np.float32]:
+    """The kernel as float32, checked."""
+    kernel = np.asarray(kernel)
+    if kernel.shape != (KERNEL_SIZE, KERNEL_SIZE) or kernel.dtype.kind != "f":
+        wanted = f"({KERNEL_SIZE}, {KERNEL_SIZE}) floating point"
+        raise UsageError(f"a kernel of shape {kernel.shape}, {kernel.dtype}: pass {wanted}")
+    total = float(kernel.sum())
+    if not (kernel.min() >= 0 and abs(total - 1) < 1e-3):  # NaN is neither
+        raise UsageError(f"a kernel from {kernel.min():.4g}, sum {total:.4g}: it must be non-negative, sum 1")
+    return kernel.astype(np.float32)

@@ -9,7 +9,7 @@ import warnings
 
 def debugging() -> bool:
     """Whether the user wants tracebacks."""
-    return bool(os.environ.get("KD_DEBUG"))
+    return os.environ.get("KD_DEBUG", "0") not in ("", "0")
 
 
 def hush_libraries() -> None:

@@ -51,6 +51,7 @@ def test_models_are_loaded_once_if_given(api, engine: FakeEngine) -> None:
         (np.zeros((20, 20, 4)), UsageError, "shape"),
         (np.zeros(20), UsageError, "shape"),
         (np.zeros((20, 20), int), UsageError, "int64"),
+        (np.zeros((20, 15)), UsageError, "15x20 pixels"),
         (np.full((20, 20), 200.0), UsageError, "scale"),
         (np.full((20, 20), np.nan), KdError, "NaN"),
     ],
@@ -61,6 +62,30 @@ def test_what_is_no_image_is_refused(
     with pytest.raises(error, match=words):
         api.deblur(image)
     assert engine.calls == []
+
+
+SPREAD = np.full((64, 64), 1 / 64**2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        (SPREAD[:63], "shape"),
+        ((255 * SPREAD).astype(np.uint8), "uint8"),
+        (255 * SPREAD, "sum 255"),
+        (SPREAD - 1e-3 * np.eye(64) + 1e-3 * np.eye(64)[::-1], "non-negative"),
+        (SPREAD * np.nan, "nan"),
+    ],
+)
+def test_what_is_no_kernel_is_refused(api, engine: FakeEngine, kernel: np.ndarray, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        api.deblur(pattern(), kernel=kernel)
+    assert engine.calls == []
+
+
+def test_a_kernel_reaches_the_engine(api, engine: FakeEngine) -> None:
+    api.deblur(pattern(), kernel=SPREAD)
+    assert engine.calls[-1]["kernel"].dtype == np.float32
 
 
 def test_importing_the_package_is_light() -> None:

@@ -162,13 +162,14 @@ class Bench:
 
     def _judged(self, pair: Pair, kernels: NDArray[np.float32], error: float) -> Scores:
         """How an estimated kernel and its photo's error compare with the true kernel's, same solver."""
-        photo = to_tensor(pair.blurred, self.models.device)
+        light = self.config.options.light
+        photo = to_tensor(pair.blurred, self.models.device, light)
         both = torch.from_numpy(kernels[:, None]).to(self.models.device)
         solver = self.models.solver
         with torch.no_grad():
             guide = Guide(solver, informative_patches(photo, 1), samples=2)
             loss, loss_true = guide.loss(both).tolist()
-            best = to_array(restore(solver, photo, both[1:], False, lambda _: None), pair.blurred)
+            best = to_array(restore(solver, photo, both[1:], False, lambda _: None), pair.blurred, light)
         return {
             "reblur_loss": loss,
             "reblur_loss_true": loss_true,

@@ -70,7 +70,12 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 
 def _varied(options: Options, variant: str) -> Options:
     if variant in PRESETS:
-        return replace(make_options(variant, seed=options.seed), residuals=options.residuals)
+        return replace(
+            make_options(variant, seed=options.seed),
+            blur=options.blur,
+            light=options.light,
+            residuals=options.residuals,
+        )
     return replace(options, **_VARIANTS.get(variant, {}))
 
 

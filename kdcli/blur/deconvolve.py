@@ -12,12 +12,15 @@ IEEE TIP 2013, state the model). Differentiable in y, k and the strength.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
 from kdcli.blur.convolve import otf, pad_reflect
+
+_TOGETHER = 2**21  # pixels of a canvas up to which its channels are restored together: a third of the memory
 
 
 def unclipped(y: torch.Tensor) -> torch.Tensor:
@@ -64,6 +67,29 @@ class UnknownBorder:
         self.otf = otf(kernel, self.canvas)
         self.square = None if weight is None else weight.square()
 
+    def by_channel(
+        self, solved: Callable[[UnknownBorder, slice], torch.Tensor], channels: int
+    ) -> torch.Tensor:
+        """The canvas image (N, C, H, W) of a solution for some channels: of all together, or one by one.
+
+        Args:
+            solved: from this model for the channels of a slice.
+        """
+        if self.canvas[0] * self.canvas[1] <= _TOGETHER:
+            return solved(self, slice(None))
+        whole = self.otf.new_empty((len(self.kernel), channels, *self.canvas), dtype=self.kernel.dtype)
+        for channel in range(channels):
+            part = slice(channel, channel + 1)
+            whole[:, part] = solved(self._only(part), part)
+        return whole
+
+    def _only(self, part: slice) -> UnknownBorder:
+        """The model of some channels."""
+        model = copy.copy(self)
+        if self.square is not None and self.square.shape[1] > 1:
+            model.square = self.square[:, part]
+        return model
+
     def crop(self, x: torch.Tensor) -> torch.Tensor:
         """The photo's part (N, C, H, W) of a canvas image."""
         return x[..., self.reach : self.reach + self.size[0], self.reach : self.reach + self.size[1]]
@@ -87,7 +113,9 @@ class UnknownBorder:
 
     def paste(self, y: torch.Tensor, canvas: torch.Tensor) -> torch.Tensor:
         """A canvas image with another photo's part."""
-        return canvas + self.embed(y - self.crop(canvas))
+        pasted = canvas.clone()
+        self.crop(pasted).copy_(y)
+        return pasted
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """The half spectrum (N, C, H, W // 2 + 1) of a canvas image."""
@@ -109,60 +137,68 @@ class UnknownBorder:
 
 def conjugate_gradients(
     y: torch.Tensor,
-    kernel: torch.Tensor,
+    model: UnknownBorder,
     *,
     strength: torch.Tensor | float = 1e-3,
     steps: int = 20,
-    weight: torch.Tensor | None = None,
     start: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Restore a photo with a known kernel.
 
     Args:
         y: (N, C, H, W) blurred.
-        kernel: (N, 1, K, K).
+        model: of these photos.
         strength: of the gradient prior, relative to a signal of range 1; a scalar or (N, 1, 1, 1).
         steps: of conjugate gradients, a fixed number.
-        weight: (N, 1 or C, H, W), see ``UnknownBorder``.
         start: canvas image to start from; by default the photo mirrored outwards.
 
     Returns:
         (N, C, H + K, W + K) or a little larger: the canvas image; ``UnknownBorder.crop`` cuts the photo.
     """
-    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
     prior = strength * laplacian_spectrum(model.canvas, y.device)
     inverse = 1 / (model.otf.abs().square() + prior + 1e-4)
-    x = model.transform(model.extend(y) if start is None else start)
-    x = solve(lambda u: model.normal(u) + prior * u, model.adjoint(y), x, inverse, steps)
-    return model.image(x)
+    guess = model.extend(y) if start is None else start
+
+    def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
+        x, right = model.transform(guess[:, part]), model.adjoint(y[:, part])
+        return model.image(solve(lambda u: model.normal(u) + prior * u, right, x, inverse, steps))
+
+    return model.by_channel(solved, y.shape[1])
 
 
 def pull_towards(
     y: torch.Tensor,
-    kernel: torch.Tensor,
+    model: UnknownBorder,
     guess: torch.Tensor,
     *,
-    strength: torch.Tensor | float,
+    strength: torch.Tensor,
     steps: int,
-    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The data step of plug-and-play restoration.
 
-        argmin || w (crop(k * x) - y) ||^2 + strength || x - guess ||^2
+        argmin || w (crop(k * x) - y) ||^2 + || sqrt(strength) (x - guess) ||^2
 
     Args:
-        y, kernel, steps, weight: as in ``conjugate_gradients``.
+        y, model, steps: as in ``conjugate_gradients``.
         guess: canvas image, where to start, too.
-        strength: a scalar or (N, 1, 1, 1).
+        strength: (N, 1, 1, 1), or of every pixel of the canvas (N, 1, H, W).
 
     Returns:
         The canvas image.
     """
-    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
-    start = model.transform(guess)
-    right = model.adjoint(y) + strength * start
-    inverse = 1 / (model.otf.abs().square() + strength)
-    return model.image(solve(lambda u: model.normal(u) + strength * u, right, start, inverse, steps))
+    everywhere = strength.shape[-2:] == (1, 1)
+    inverse = 1 / (model.otf.abs().square() + strength.mean((-2, -1), keepdim=True))
+
+    def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
+        def held(u: torch.Tensor) -> torch.Tensor:
+            """The spectrum of strength x, from that of x."""
+            return strength * u if everywhere else model.transform(strength * model.image(u))
+
+        start = model.transform(guess[:, part])
+        right = model.adjoint(y[:, part]) + held(start)
+        return model.image(solve(lambda u: model.normal(u) + held(u), right, start, inverse, steps))
+
+    return model.by_channel(solved, y.shape[1])
 
 
 def wiener(y: torch.Tensor, kernel: torch.Tensor, strength: torch.Tensor | float) -> torch.Tensor:
@@ -206,11 +242,11 @@ def solve(
     for _ in range(steps):
         image = apply(direction)
         rate = power / _dot(direction, image).clamp(min=1e-20)
-        x = x + rate * direction
-        residual = residual - rate * image
+        x = torch.addcmul(x, rate, direction)
+        residual = torch.addcmul(residual, rate, image, value=-1)
         z = inverse * residual
         before, power = power, _dot(residual, z)
-        direction = z + power / before.clamp(min=1e-20) * direction
+        direction = torch.addcmul(z, power / before.clamp(min=1e-20), direction)
     return x
 
 

@@ -9,6 +9,8 @@ a few conjugate-gradient steps. The channels share their weights, since their ed
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
@@ -19,39 +21,49 @@ _SOFTENING = 0.01  # gradients below it count as noise
 
 def restore_sparse(
     y: torch.Tensor,
-    kernel: torch.Tensor,
+    model: UnknownBorder,
     *,
     strength: torch.Tensor,
     rounds: int,
     steps: int,
-    weight: torch.Tensor | None = None,
+    progress: Callable[[float], None] = lambda _fraction: None,
 ) -> torch.Tensor:
     """The restoration of photos on the canvas of ``UnknownBorder``.
 
     Args:
         y: (N, C, H, W) in [0, 1].
-        kernel: (N, 1, K, K), sum 1.
+        model: of these photos.
         strength: (N, 1, 1, 1) of the prior. The weaker, the more steps it takes.
         rounds: of new weights.
         steps: of conjugate gradients in each of them.
-        weight: (N, 1 or C, H, W), trust in each pixel.
+        progress: called with the fraction of the rounds that is done.
     """
-    model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), weight)
-    x = conjugate_gradients(y, kernel, strength=10 * strength, steps=min(20, 2 * steps), weight=weight)
-    right = model.adjoint(y)
-    laplacian = laplacian_spectrum(model.canvas, y.device)
-    for _ in range(rounds):
-        weights = [strength * _weight(_difference(x, dim)) for dim in (-1, -2)]
+    x = conjugate_gradients(y, model, strength=10 * strength, steps=min(20, 2 * steps))
+    for done in range(rounds):
+        progress((done + 1) / (rounds + 1))
+        x = _reweighted(model, y, x, strength, steps)
+    return x
 
-        def apply(u: torch.Tensor, weights: list[torch.Tensor] = weights) -> torch.Tensor:
+
+def _reweighted(
+    model: UnknownBorder, y: torch.Tensor, x: torch.Tensor, strength: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """One round: the canvas image after so many steps, from one whose gradients say the weights."""
+    weights = [strength * _weight(_difference(x, dim)) for dim in (-1, -2)]
+    mean = sum(w.mean((-2, -1), keepdim=True) for w in weights) / 2
+    laplacian = laplacian_spectrum(model.canvas, y.device)
+    inverse = 1 / (model.otf.abs().square() + mean * laplacian + 1e-4)
+
+    def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
+        def apply(u: torch.Tensor) -> torch.Tensor:
             v = model.image(u)
             prior = [_adjoint(w * _difference(v, dim), dim) for w, dim in zip(weights, (-1, -2), strict=True)]
             return model.normal(u) + model.transform(prior[0] + prior[1])
 
-        mean = sum(w.mean((-2, -1), keepdim=True) for w in weights) / 2
-        inverse = 1 / (model.otf.abs().square() + mean * laplacian + 1e-4)
-        x = model.image(solve(apply, right, model.transform(x), inverse, steps))
-    return x
+        start, right = model.transform(x[:, part]), model.adjoint(y[:, part])
+        return model.image(solve(apply, right, start, inverse, steps))
+
+    return model.by_channel(solved, y.shape[1])
 
 
 def _weight(gradient: torch.Tensor) -> torch.Tensor:
@@ -61,8 +73,8 @@ def _weight(gradient: torch.Tensor) -> torch.Tensor:
 
 
 def _difference(x: torch.Tensor, dim: int) -> torch.Tensor:
-    return x.roll(-1, dim) - x
+    return x.roll(-1, dim).sub_(x)
 
 
 def _adjoint(g: torch.Tensor, dim: int) -> torch.Tensor:
-    return g.roll(1, dim) - g
+    return g.roll(1, dim).sub_(g)

@@ -140,6 +140,7 @@ def _find_grid(
     shape: tuple[int, int],
 ) -> dict[str, Any]:
     """Estimate kernels on a grid: what there is to tell of them, and the middle one to draw."""
+    from kdcli.engine.kernel import FLAT_WARNING
     from kdcli.engine.varying import image_grid
     from kdcli.files.psf_map import write_psf_map
 
@@ -149,11 +150,12 @@ def _find_grid(
         write_psf_map(saved, photo.pixels, found.kernels, found.rows, found.columns, overwrite=overwrite)
     clock.lap("write")
     return {
-        "kernel": found.kernels[shape[0] // 2, shape[1] // 2],
+        "kernel": found.middle if found.found else None,
         "caption": f"the middle one of {shape[0]}x{shape[1]} kernels, agreement {found.agreement:.2f}",
         "grid": shape,
         "agreement": found.agreement,
-        "warnings": [*photo.notes],
+        "found": found.found,
+        "warnings": [*photo.notes, *([] if found.found else [FLAT_WARNING])],
     }
 
 

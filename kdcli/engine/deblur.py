@@ -140,6 +140,8 @@ def _given(kernel: np.ndarray) -> KernelEstimate:
 
 
 def _is_blurred(estimate: KernelEstimate) -> bool:
+    if estimate.grid is not None:  # its middle may be that of no blur: the camera rolled about it
+        return True
     return estimate.found and not is_no_blur(torch.from_numpy(estimate.kernel))
 
 

@@ -27,6 +27,7 @@ class KernelGrid:
         rows, columns: (R,) and (C,), where the nodes are, in pixels of the photo.
         agreement: how alike (MNC) the kernels are that the patches gave by themselves, in [0, 1].
         motion: the camera's, which gives the kernel of every pixel.
+        found: False of a photo without edges, whose kernels are made up.
     """
 
     kernels: np.ndarray
@@ -34,6 +35,13 @@ class KernelGrid:
     columns: tuple[float, ...]
     agreement: float
     motion: MotionDensity
+    found: bool = True
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The kernel of the middle node: (64, 64)."""
+        middle: np.ndarray = self.kernels[len(self.rows) // 2, len(self.columns) // 2]
+        return middle
 
     @property
     def spacing(self) -> float:

@@ -109,4 +109,8 @@ def make_options(
         value = getattr(options, name)
         if not low <= value <= high:
             raise UsageError(f"{name.replace('_', '-')} is {value}: it must lie between {low} and {high}")
+    if options.steps == 1 and (options.guidance > 0 or options.samples > 1):
+        raise UsageError(
+            "guidance and samples are of the diffusion's steps: add --steps 20, or --preset paper"
+        )
     return options

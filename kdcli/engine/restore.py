@@ -1,9 +1,9 @@
-"""Restore a photo of any size: overlapping tiles, blended without seams, in bounded memory."""
+"""Restore a photo of any size, in bounded memory: one piece, or overlapping ones that are blended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from itertools import product
 
 import torch
 
@@ -11,20 +11,24 @@ from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
-from kdcli.nets.solver import ALIGNED, REACH, Solver
+from kdcli.nets.solver import ALIGNED, Solver
 
-TILE = 1024
+Progress = Callable[[float], None]
+_Restored = Callable[[torch.Tensor, float, float, Progress], torch.Tensor]
+"""A tile's restoration, from the tile, the row and column of its middle, and whom to tell of the progress."""
+
+WHOLE = 27 * 2**20  # pixels of the largest photo whose blur is uniform that is restored in one piece
+TILE = 3072  # side of the pieces of larger ones
+REACH = 256  # pixels beyond which little is felt of what lies beyond a piece's edge
 _BLEND = 32
-_SMALLEST = 192  # of the tiles for blur that changes
+_NOISE_PART = 1024
+_PUBLISHED_TILE, _PUBLISHED_REACH = 1024, 96  # of the published solver, a network all through
+_SMALLEST, _LARGEST = 192, 1024  # sides of the tiles for blur that changes
 _NEAR = KERNEL_SIZE // 2  # what these discard: the kernel of a tile's middle is wrong at its edges anyway
 
 
 def restore(
-    solver: Restorer,
-    photo: torch.Tensor,
-    kernel: torch.Tensor,
-    known: bool,
-    progress: Callable[[float], None],
+    solver: Restorer, photo: torch.Tensor, kernel: torch.Tensor, known: bool, progress: Progress
 ) -> torch.Tensor:
     """Restore photos with one kernel each.
 
@@ -37,15 +41,19 @@ def restore(
         (N, 3, H, W) in [0, 1].
     """
     best = _restorer(solver, photo, known)
-    return _in_tiles(lambda tile, _row, _column: best(tile, kernel), photo, TILE, REACH, progress)
+    if not isinstance(solver, Solver):
+        tile, discard = _PUBLISHED_TILE, _PUBLISHED_REACH
+    elif photo.shape[-2] * photo.shape[-1] <= WHOLE:
+        tile, discard = max(photo.shape[-2:]), 0
+    else:
+        tile, discard = TILE, REACH
+    return _in_tiles(
+        lambda part, _row, _column, told: best(part, kernel, told), photo, tile, discard, progress
+    )
 
 
 def restore_varying(
-    solver: Restorer,
-    photo: torch.Tensor,
-    grid: KernelGrid,
-    corner: tuple[int, int],
-    progress: Callable[[float], None],
+    solver: Restorer, photo: torch.Tensor, grid: KernelGrid, corner: tuple[int, int], progress: Progress
 ) -> torch.Tensor:
     """Restore with a kernel for every tile, that of its middle; blended, they change smoothly.
 
@@ -56,42 +64,42 @@ def restore_varying(
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-
     best = _restorer(solver, photo, known=False)
 
-    def restored(tile: torch.Tensor, row: float, column: float) -> torch.Tensor:
-        return best(tile, grid.motion.at(corner[0] + row, corner[1] + column))
+    def restored(tile: torch.Tensor, row: float, column: float, told: Progress) -> torch.Tensor:
+        return best(tile, grid.motion.at(corner[0] + row, corner[1] + column), told)
 
     # So small that two or more fit between nodes: the smaller, the better they follow the blur.
-    side = max(_SMALLEST, min(TILE, int(grid.spacing / 2) + 2 * _NEAR + _BLEND))
+    side = max(_SMALLEST, min(_LARGEST, int(grid.spacing / 2) + 2 * _NEAR + _BLEND))
     return _in_tiles(restored, photo, side, _NEAR, progress)
 
 
-def _restorer(solver: Restorer, photo: torch.Tensor, known: bool) -> Restorer:
+def _restorer(
+    solver: Restorer, photo: torch.Tensor, known: bool
+) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
     """The solver, told whether the kernel is known, and the noise of the whole photo: tiles must agree."""
     if not isinstance(solver, Solver):
-        return solver
-    informed = partial(solver, noise=_noise(photo))
-    return partial(informed, exact=1.0) if known else informed
+        return lambda tile, kernel, _told: solver(tile, kernel)
+    exact = 1.0 if known else None
+    noise = _noise(photo)
+    return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
 def _noise(photo: torch.Tensor) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
-    height, width = photo.shape[-2:]
-    parts = [
-        noise_level(photo[..., top : top + TILE, left : left + TILE])
-        for top in range(0, max(height - 1, 1), TILE)
-        for left in range(0, max(width - 1, 1), TILE)
-    ]
+    down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
+    parts = [noise_level(photo[..., rows, columns]) for rows in down for columns in across]
     return torch.stack(parts).median(0).values
 
 
+def _even(length: int, part: int) -> list[slice]:
+    """Parts of nearly the same length, about so long: a sliver tells little."""
+    count = max(1, round(length / part))
+    return [slice(i * length // count, (i + 1) * length // count) for i in range(count)]
+
+
 def _in_tiles(
-    restored: Callable[[torch.Tensor, float, float], torch.Tensor],
-    photo: torch.Tensor,
-    tile: int,
-    discard: int,
-    progress: Callable[[float], None],
+    restored: _Restored, photo: torch.Tensor, tile: int, discard: int, progress: Progress
 ) -> torch.Tensor:
     """Restore tile by tile and blend; ``restored`` is told where the middle of a tile's share is.
 
@@ -102,18 +110,29 @@ def _in_tiles(
     height, width = photo.shape[-2:]
     rows, columns = spans(height, tile, discard), spans(width, tile, discard)
     down, across = (shares(each, discard, photo.device) for each in (rows, columns))
+    count = len(rows) * len(columns)
+    if count == 1:
+        progress(0.0)
+        with torch.no_grad():
+            answer = restored(photo, height / 2, width / 2, progress).clamp_(0, 1)
+        progress(1.0)
+        return answer
     total = torch.zeros_like(photo)  # beside the photo, the only thing of its size
-    for i, (top, bottom) in enumerate(rows):
-        for j, (left, right) in enumerate(columns):
-            part = photo[..., top:bottom, left:right]
-            with torch.no_grad():
-                answer = restored(part, top + _middle(down[i]), left + _middle(across[j]))
-                total[..., top:bottom, left:right] += answer * (down[i][:, None] * across[j])
-            progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
+    for done, (i, j) in enumerate(product(range(len(rows)), range(len(columns)))):
+
+        def told(fraction: float, done: int = done) -> None:
+            progress((done + fraction) / count)
+
+        (top, bottom), (left, right) = rows[i], columns[j]
+        middle = top + _middle(down[i]), left + _middle(across[j])
+        with torch.no_grad():
+            answer = restored(photo[..., top:bottom, left:right], *middle, told)
+            total[..., top:bottom, left:right] += answer * (down[i][:, None] * across[j])
+        told(1.0)
     return total.clamp_(0, 1)
 
 
-def spans(length: int, tile: int = TILE, discard: int = REACH) -> list[tuple[int, int]]:
+def spans(length: int, tile: int, discard: int) -> list[tuple[int, int]]:
     """First and last places of the tiles along a side; neighbours share 2 x discard + blend or more.
 
     They begin at multiples of ``ALIGNED``, so that the network's coarse pixels are those of the whole photo.

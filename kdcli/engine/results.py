@@ -14,7 +14,7 @@ class KernelEstimate:
     """A blur kernel and how it was found.
 
     Attributes:
-        kernel: (64, 64) float32, sum 1.
+        kernel: (64, 64) float32, sum 1; with a grid that of its middle.
         kernel_width: its extent in pixels.
         reblur_loss: mean squared error of the patches blurred again; NaN where there is none.
         patches: how many were looked at.

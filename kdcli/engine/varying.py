@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from kdcli.blur.confidence import confidence
-from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly
+from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly, width
 from kdcli.blur.motion_density import fit_motion
 from kdcli.engine.arrays import to_tensor
 from kdcli.engine.estimate import estimate_kernels
@@ -58,6 +58,7 @@ def look_across(
         grid = kernel_grid(network, photo, options, None, lambda f: say("look across", 0.2 + 0.8 * f))
     if options.blur == "varying" or grid.agreement < AGREED:
         found.grid = grid
+        found.kernel, found.kernel_width = grid.middle, width(torch.from_numpy(grid.middle))
         found.warnings[:] = [warning for warning in found.warnings if warning != DISAGREEMENT_WARNING]
 
 
@@ -77,15 +78,21 @@ def image_grid(
         progress: called with the stage and the fraction of it that is done.
 
     Raises:
-        UsageError: the photo is smaller than a patch, or the networks are the published ones.
+        UsageError: the photo is smaller than a patch, the networks are the published ones, or the options ask
+            for what only one kernel gets.
     """
     if not isinstance(models.kernel, KernelNet):
         raise UsageError("the published networks know one kernel only: use other weights for a grid")
     if min(image.shape[:2]) < PATCH:
         raise UsageError(f"a grid of kernels takes a photo of at least {PATCH}x{PATCH} pixels")
+    if options.steps > 1 or options.refine_steps > 0:
+        raise UsageError(
+            "the kernels of a grid are neither sampled nor refined: leave out --steps and the like"
+        )
     say = progress or (lambda _stage, _fraction: None)
     photo = to_tensor(image, models.device, options.light)
-    return kernel_grid(models.kernel, photo, options, shape, lambda f: say("estimate", f))
+    grid = kernel_grid(models.kernel, photo, options, shape, lambda f: say("estimate", f))
+    return replace(grid, found=not is_flat(photo))
 
 
 def kernel_grid(

@@ -153,7 +153,7 @@ def restore_for_estimation(
 ) -> torch.Tensor:
     """A quick restoration (N, 1, H, W) that shows the encoder where the current kernel leads."""
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
-    return model.crop(conjugate_gradients(y, kernel, strength=strength, steps=steps))
+    return model.crop(conjugate_gradients(y, model, strength=strength, steps=steps))
 
 
 def luminance(image: torch.Tensor) -> torch.Tensor:

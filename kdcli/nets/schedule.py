@@ -49,11 +49,6 @@ class Schedule:
         a = self.at(t)
         return a.sqrt() * noise - (1 - a).sqrt() * k0
 
-    def k0_from_velocity(self, k_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """k_0 from k_t and a prediction of v."""
-        a = self.at(t)
-        return a.sqrt() * k_t - (1 - a).sqrt() * v
-
     def times(self, steps: int) -> list[int]:
         """Times to visit in a reverse diffusion of so many steps, from STEPS - 1 down, evenly spaced."""
         if steps == 1:

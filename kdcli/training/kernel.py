@@ -61,8 +61,6 @@ class KernelTask:
             four times as much; with none, half the scale is trained alone.
     """
 
-    measure = "mnc"
-
     def __init__(self, coarse: int = 3, fine: int = 2):
         self.coarse, self.fine = coarse, fine
         self.schedule = make_schedule("cosine")

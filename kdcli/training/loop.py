@@ -31,8 +31,6 @@ _CHECKPOINT_EVERY = 180.0  # seconds
 class Task(Protocol):
     """What a network is trained to do."""
 
-    measure: str
-
     def trained(self, network: Any) -> nn.Module: ...
     def loss(
         self, network: Any, maker: PairMaker, count: int, generator: torch.Generator

@@ -34,10 +34,13 @@ class Architecture:
 # A change that makes older files unfit takes a new name; the old one stays for as long as it can be loaded.
 ARCHITECTURES = {
     "kernel-2": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
-    "solver-3": Architecture("solver", "kdcli.nets.solver", "Solver"),
+    "solver-4": Architecture("solver", "kdcli.nets.solver", "Solver"),
     "kernel-diff-1": Architecture("kernel", "kdcli.nets.paper.unet", "KernelUNet"),
     "dwdn-1": Architecture("solver", "kdcli.nets.paper.dwdn", "DWDN"),
 }
+
+_RETIRED = {"kernel-1": "0.4", "solver-1": "0.1", "solver-2": "0.3", "solver-3": "0.7"}
+"""Architectures that are gone, and the last version that knew them."""
 
 
 def find_architecture(name: str) -> Architecture:
@@ -49,5 +52,9 @@ def find_architecture(name: str) -> Architecture:
     try:
         return ARCHITECTURES[name]
     except KeyError:
+        if name in _RETIRED:
+            raise KdError(
+                f"weights for {name!r} are of kd {_RETIRED[name]} or older: train again, or install that"
+            ) from None
         known = ", ".join(ARCHITECTURES)
         raise KdError(f"weights for {name!r}, which this kd does not know ({known}): update kd") from None

@@ -81,6 +81,9 @@ def test_variants_change_one_thing() -> None:
     assert options("kd:unguided") == replace(OPTIONS, guidance=0.0)
     assert options("kd:unrefined") == replace(OPTIONS, refine_steps=0)
     assert options("kd:fast") == replace(PRESETS["fast"], seed=7)
+    linear = make_method("kd:fast", replace(OPTIONS, light="linear"), models)
+    assert isinstance(linear, Kd)
+    assert linear.options == replace(PRESETS["fast"], seed=7, light="linear")
 
 
 @pytest.mark.parametrize("name", ["dwdn", "kd:sharp", "KD", ""])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kdcli.blur import deconvolve
 from kdcli.blur.deconvolve import (
     UnknownBorder,
     conjugate_gradients,
@@ -14,6 +15,7 @@ from kdcli.blur.deconvolve import (
     pull_towards,
     unclipped,
 )
+from kdcli.blur.sparse import restore_sparse
 
 SIZE = (6, 7)
 
@@ -60,18 +62,49 @@ def test_conjugate_gradients_reach_the_least_squares_solution(kernel: torch.Tens
     w2 = np.ones(a.shape[0]) if weight is None else weight.numpy().ravel() ** 2
     normal = a.T @ (w2[:, None] * a) + strength * d.T @ d
     wanted = np.linalg.solve(normal, a.T @ (w2[:, None] * y[0].reshape(2, -1).numpy().T)).T
-    found = conjugate_gradients(y, kernel, strength=strength, steps=150, weight=weight)
+    found = conjugate_gradients(y, UnknownBorder(kernel, SIZE, weight), strength=strength, steps=150)
     np.testing.assert_allclose(found[0].reshape(2, -1), wanted, atol=1e-5)
 
 
-def test_the_data_step_reaches_its_solution(kernel: torch.Tensor) -> None:
-    y, guess = rand(1, 2, *SIZE), rand(1, 2, *UnknownBorder(kernel, SIZE).canvas, seed=8)
-    a = blur_matrix(kernel[0, 0].numpy(), UnknownBorder(kernel, SIZE).canvas)
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_the_data_step_reaches_its_solution(
+    kernel: torch.Tensor, model: UnknownBorder, everywhere: bool
+) -> None:
+    y, guess = rand(1, 2, *SIZE), rand(1, 2, *model.canvas, seed=8)
+    strength = torch.full((1, 1, 1, 1), 0.03, dtype=torch.float64)
+    if not everywhere:
+        strength = 0.02 + 0.05 * rand(1, 1, *model.canvas, seed=9)
+    a, pull = (
+        blur_matrix(kernel[0, 0].numpy(), model.canvas),
+        strength.expand(1, 1, *model.canvas).numpy().ravel(),
+    )
     flat = guess[0].reshape(2, -1).numpy()
-    right = a.T @ y[0].reshape(2, -1).numpy().T + 0.03 * flat.T
-    wanted = np.linalg.solve(a.T @ a + 0.03 * np.eye(a.shape[1]), right).T
-    found = pull_towards(y, kernel, guess, strength=0.03, steps=100)
+    right = a.T @ y[0].reshape(2, -1).numpy().T + pull[:, None] * flat.T
+    wanted = np.linalg.solve(a.T @ a + np.diag(pull), right).T
+    found = pull_towards(y, model, guess, strength=strength, steps=100)
     np.testing.assert_allclose(found[0].reshape(2, -1), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [0, 1, 2])
+def test_channels_one_by_one_are_as_together(
+    kernel: torch.Tensor, weights: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, strength = rand(1, 2, *SIZE), torch.full((1, 1, 1, 1), 0.03, dtype=torch.float64)
+    weight = rand(1, weights, *SIZE, seed=2) if weights else None
+    model = UnknownBorder(kernel, SIZE, weight)
+    guess = rand(1, 2, *model.canvas, seed=8)
+
+    def restored() -> list[torch.Tensor]:
+        return [
+            conjugate_gradients(y, model, strength=strength, steps=4),
+            pull_towards(y, model, guess, strength=strength, steps=4),
+            restore_sparse(y, model, strength=strength, rounds=2, steps=4),
+        ]
+
+    together = restored()
+    monkeypatch.setattr(deconvolve, "_TOGETHER", 0)
+    for one, other in zip(together, restored(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_pasting_changes_the_photos_part_alone(model: UnknownBorder) -> None:
@@ -91,13 +124,13 @@ def test_clipped_pixels_are_hardly_trusted() -> None:
     torch.testing.assert_close(weight[5], torch.tensor(0.1))
 
 
-def test_more_steps_and_a_better_start_come_closer(kernel: torch.Tensor) -> None:
+def test_more_steps_and_a_better_start_come_closer(model: UnknownBorder) -> None:
     y = rand(1, 1, *SIZE)
-    solution = conjugate_gradients(y, kernel, steps=200)
-    few = conjugate_gradients(y, kernel, steps=5)
-    more = conjugate_gradients(y, kernel, steps=5, start=few)
+    solution = conjugate_gradients(y, model, steps=200)
+    few = conjugate_gradients(y, model, steps=5)
+    more = conjugate_gradients(y, model, steps=5, start=few)
     assert (more - solution).norm() < 0.8 * (few - solution).norm()
-    torch.testing.assert_close(conjugate_gradients(y, kernel, steps=0, start=few), few)
+    torch.testing.assert_close(conjugate_gradients(y, model, steps=0, start=few), few)
 
 
 def test_what_has_no_weight_has_no_say(kernel: torch.Tensor) -> None:
@@ -105,16 +138,18 @@ def test_what_has_no_weight_has_no_say(kernel: torch.Tensor) -> None:
     weight[..., 2, 3] = 0
     clipped = y.clone()
     clipped[..., 2, 3] = 9
-    a, b = (conjugate_gradients(x, kernel, strength=0.02, steps=150, weight=weight) for x in (y, clipped))
+    model = UnknownBorder(kernel, SIZE, weight)
+    a, b = (conjugate_gradients(x, model, strength=0.02, steps=150) for x in (y, clipped))
     torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
 
 
 def test_each_sample_has_its_own_strength_and_kernel(kernel: torch.Tensor) -> None:
     kernels, y = torch.cat([kernel, kernel.flip(-1)]), rand(2, 1, *SIZE)
     strength = torch.tensor([0.1, 0.001], dtype=torch.float64)[:, None, None, None]
-    both = conjugate_gradients(y, kernels, strength=strength, steps=4)
+    both = conjugate_gradients(y, UnknownBorder(kernels, SIZE), strength=strength, steps=4)
     for i in range(2):
-        alone = conjugate_gradients(y[i : i + 1], kernels[i : i + 1], strength=float(strength[i]), steps=4)
+        model = UnknownBorder(kernels[i : i + 1], SIZE)
+        alone = conjugate_gradients(y[i : i + 1], model, strength=float(strength[i]), steps=4)
         torch.testing.assert_close(both[i : i + 1], alone, atol=1e-6, rtol=1e-5)
 
 
@@ -165,5 +200,8 @@ def test_fast_sizes() -> None:
 def test_differentiable_in_photo_kernel_and_strength(kernel: torch.Tensor) -> None:
     y, k = rand(1, 1, 4, 4).requires_grad_(), kernel.clone().requires_grad_()
     strength = torch.full((1, 1, 1, 1), 0.05, dtype=torch.float64, requires_grad=True)
-    solve = lambda y, k, s: conjugate_gradients(y, k, strength=s, steps=2)  # noqa: E731
+
+    def solve(y: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        return conjugate_gradients(y, UnknownBorder(k, (4, 4)), strength=s, steps=2)
+
     assert torch.autograd.gradcheck(solve, (y, k, strength))

@@ -88,7 +88,8 @@ def test_every_kind_of_option(engine: FakeEngine, here: Path, monkeypatch: pytes
     monkeypatch.setenv("USERPROFILE", str(here / "home"))
     (here / "home").mkdir()
     configure(
-        'guidance = 1\nquiet = true\n[deblur]\noutput = "~/out.jpg"\nquality = 40\nsave-psf = true\n'
+        "guidance = 1\nquiet = true\n"
+        '[deblur]\nsteps = 9\noutput = "~/out.jpg"\nquality = 40\nsave-psf = true\n'
         'compare = "~/c.png"\n'
     )
     assert run(["deblur", "in.png"]) == 0

@@ -63,6 +63,8 @@ CASES = [
     ("good.png -o out.png --steps many", 2, "--steps"),
     ("good.png -o out.png --samples 1000", 2, "samples"),
     ("good.png -o out.png --guidance nan", 2, "guidance"),
+    ("good.png -o out.png --guidance 0.1", 2, "of the diffusion's steps"),
+    ("good.png -o out.png --samples 4", 2, "of the diffusion's steps"),
     ("good.png -o out.png --seed -1", 2, "--seed"),
     ("good.png -o out.png --sharper", 2, "--sharper"),
     ("good.png full.jpg -o out.png", 2, "cannot all go to out.png"),
@@ -156,10 +158,13 @@ def test_failures_inside_are_one_line_and_leave_no_output(
 def test_debug_shows_where(
     engine: FakeEngine, photo_file: PhotoFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KD_DEBUG", "1")
+    words = ["deblur", str(photo_file()), "-o", str(tmp_path / "out.png")]
     engine.failure = ValueError("surprise")
+    monkeypatch.setenv("KD_DEBUG", "1")
     with pytest.raises(ValueError, match="surprise"):
-        run(["deblur", str(photo_file()), "-o", str(tmp_path / "out.png")])
+        run(words)
+    monkeypatch.setenv("KD_DEBUG", "0")
+    assert run(words) == 1
 
 
 def python(code: str, *, path: Path | None = None) -> subprocess.CompletedProcess[str]:

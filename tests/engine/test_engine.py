@@ -12,6 +12,7 @@ import torch
 from skimage import data
 
 import kdcli.engine.restore as engine
+import kdcli.nets.solver as nets
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import to_8_bit
 from kdcli.blur.families import sample
@@ -25,12 +26,12 @@ from kdcli.engine.guidance import Guide, refine
 from kdcli.engine.kernel import FLAT_WARNING
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
-from kdcli.engine.restore import TILE, ramp, restore, spans
+from kdcli.engine.restore import ramp, restore, spans
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.schedule import make_schedule
-from kdcli.nets.solver import ALIGNED, REACH, Solver
+from kdcli.nets.solver import ALIGNED, Solver
 from kdcli.weights import Models, load_models
 
 QUICK = replace(PRESETS["fast"], coarse=1, fine=1)
@@ -121,28 +122,52 @@ def test_fusion_undoes_shifts_and_drops_the_odd_one_out() -> None:
 
 
 def test_tiles_cover_every_pixel_with_weight() -> None:
-    for length in (17, TILE, TILE + 1, 1999):
+    for length in (17, 1024, 1025, 1999):
         total = torch.zeros(length)
-        for first, last in spans(length):
+        for first, last in spans(length, 1024, 96):
             assert 0 <= first < last <= length
             assert first % ALIGNED == 0
-            total[first:last] += ramp(first, last, length, REACH, torch.device("cpu"))
+            total[first:last] += ramp(first, last, length, 96, torch.device("cpu"))
         assert float(total.min()) > 0.4
 
 
-@pytest.mark.parametrize(("known", "most"), [(False, 5), (True, 10)])
-def test_tiled_restoration_has_no_seams(monkeypatch: pytest.MonkeyPatch, known: bool, most: int) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_photos_in_parts_have_no_seams(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """With the bundled solver: one that has learned nothing depends on less of what is around."""
     solver = load_models("cpu").solver
     photo = torch.from_numpy(data.rocket()[:160, :640]).permute(2, 0, 1)[None] / 255
     blur = to_8_bit(convolve(photo, kernels(1)))
     whole = restore(solver, blur, kernels(1), known, lambda _: None)
-    monkeypatch.setattr(engine, "TILE", 480)
+    monkeypatch.setattr(nets, "_PART", 448)
+    done: list[float] = []
+    parts = restore(solver, blur, kernels(1), known, done.append)
+    assert len(done) > 10  # the deconvolution says seven times at most how far it is
+    assert float((parts - whole).abs().max()) < 1 / 255
+
+
+def test_the_noise_of_a_large_photo_is_not_that_of_a_sliver() -> None:
+    noise = torch.randn((1, 3, 40, 3586), generator=torch.Generator().manual_seed(0))
+    photo = (0.5 + 0.02 * noise).clamp(0, 1)
+    photo[..., 3400:] = 1
+    assert float(engine._noise(photo)) == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize(("known", "most"), [(False, 5), (True, 10)])
+def test_the_pieces_of_a_huge_photo_are_nearly_as_the_whole(
+    monkeypatch: pytest.MonkeyPatch, known: bool, most: int
+) -> None:
+    solver = load_models("cpu").solver
+    photo = torch.from_numpy(data.rocket()[:160, :640]).permute(2, 0, 1)[None] / 255
+    blur = to_8_bit(convolve(photo, kernels(1)))
+    whole = restore(solver, blur, kernels(1), known, lambda _: None)
+    for name, value in (("WHOLE", 1), ("TILE", 480), ("REACH", 96)):
+        monkeypatch.setattr(engine, name, value)
     done: list[float] = []
     tiled = restore(solver, blur, kernels(1), known, done.append)
-    assert len(done) > 1
+    assert done == sorted(done)
+    assert done[-1] == 1
     difference = (tiled - whole).abs()
-    assert float(difference.max()) < most / 255
+    assert 0 < float(difference.max()) < most / 255
     assert float(difference.mean()) < 0.5 / 255
 
 

@@ -131,6 +131,7 @@ def test_varying_is_done_where_there_is_room_for_it(models: Models) -> None:
     assert found.grid is not None
     assert found.grid.kernels.shape == (1, 2, 64, 64)
     np.testing.assert_allclose(found.grid.kernels.sum((-2, -1)), 1, atol=1e-5)
+    np.testing.assert_array_equal(found.kernel, found.grid.kernels[0, 1])
     assert found.restored.shape == blurred.shape
     small = deblur_image(blurred[:, :300], models, options)
     assert small.grid is None
@@ -157,3 +158,30 @@ def test_an_unknown_kind_of_blur_is_refused() -> None:
 def test_a_grid_takes_a_photo_of_a_patch(models: Models) -> None:
     with pytest.raises(UsageError, match="256x256"):
         varying.image_grid(np.zeros((200, 400), np.float32), models, QUICK, (2, 2))
+
+
+def test_a_photo_that_rolled_about_its_middle_is_blurred(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = np.zeros((1, 3, 64, 64), np.float32)
+    still[..., 32, 32] = 1
+    shake = rolling_shake(np.random.default_rng(5), (256, 420), roll=9, shift=0)
+    grid = KernelGrid(still, (128.0,), (128.0, 210.0, 292.0), 0.5, Exactly(shake))
+    monkeypatch.setattr(varying, "kernel_grid", lambda *_: grid)
+    blurred = convolve(texture(256, 420), kernels(1)[None])[0].permute(1, 2, 0).numpy()
+    found = deblur_image(blurred, models, replace(QUICK, blur="varying"))
+    assert found.changed
+    assert (found.restored != blurred).any()
+
+
+@pytest.mark.parametrize("more", [{"steps": 3}, {"refine_steps": 2}])
+def test_a_grid_is_not_sampled(models: Models, more: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="neither sampled nor refined"):
+        varying.image_grid(np.zeros((256, 400), np.float32), models, replace(QUICK, **more), (2, 2))
+
+
+def test_a_flat_photo_has_no_kernels_on_a_grid(models: Models) -> None:
+    flat = np.full((256, 256), 0.5, np.float32)
+    assert not varying.image_grid(flat, models, QUICK, (1, 1)).found
+    textured = convolve(texture(256, 256), kernels(1)[None])[0].permute(1, 2, 0).numpy()
+    assert varying.image_grid(textured, models, QUICK, (1, 1)).found

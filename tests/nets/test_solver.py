@@ -9,8 +9,9 @@ import torch
 from kdcli.blur.convolve import convolve
 from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.families import sample
-from kdcli.blur.noise import noise_level
-from kdcli.nets.solver import ESTIMATED, Solver
+from kdcli.blur.noise import ROUNDING, noise_level
+from kdcli.nets import solver as module
+from kdcli.nets.solver import _VIEW, CLEAN, NOISY, Solver, estimated
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -19,9 +20,18 @@ def photo(*size: int) -> torch.Tensor:
 
 
 def deconvolved(solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool) -> list[torch.Tensor]:
-    """The arguments of ``Solver.turns``."""
-    known, noise = solver.known(kernel, exact), noise_level(y)
-    return [y, kernel, known, noise, *solver.deconvolve(y, kernel, known, noise)]
+    """The faithful and the smooth restoration on the canvas."""
+    return solver.deconvolve(y, kernel, solver.known(kernel, exact), noise_level(y))
+
+
+def turns(
+    solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first and the last image."""
+    restorations = deconvolved(solver, y, kernel, exact)
+    first, last = solver.turns(y, kernel, solver.known(kernel, exact), noise_level(y), restorations)
+    assert not restorations
+    return first, last
 
 
 @pytest.fixture
@@ -38,8 +48,8 @@ def test_any_size_comes_back_as_it_went_in(
     assert found.shape == y.shape
     assert found.dtype == torch.float32
     model = UnknownBorder(kernel, size)
-    first = solver.turns(*deconvolved(solver, y, kernel, False))[0]
-    faithful, smooth = (model.crop(x) for x in deconvolved(solver, y, kernel, False)[-2:])
+    first = turns(solver, y, kernel, False)[0]
+    faithful, smooth = (model.crop(x) for x in deconvolved(solver, y, kernel, False))
     torch.testing.assert_close(first, (faithful + smooth) / 2)  # its last layer begins at zero
     assert found.isfinite().all()
 
@@ -47,34 +57,39 @@ def test_any_size_comes_back_as_it_went_in(
 def test_the_gate_chooses_between_the_restorations(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(37, 53)
     model = UnknownBorder(kernel, (37, 53))
-    given = deconvolved(solver, y, kernel, False)
-    weak, strong = (model.crop(x) for x in given[-2:])
+    weak, strong = (model.crop(x) for x in deconvolved(solver, y, kernel, False))
     assert (weak - strong).abs().max() > 0.01
     with torch.no_grad():
-        solver.tail.bias.view(6, 16)[:3] = 20.0  # type: ignore[union-attr]
-        first, last = solver.turns(*given)
+        solver.tail.bias.view(7, 16)[:3] = 20.0  # type: ignore[union-attr]
+        first, last = turns(solver, y, kernel, False)
         torch.testing.assert_close(first, strong + 1.5 * (weak - strong), atol=1e-4, rtol=0)
         assert (last - weak).abs().max() > 1e-3  # the second turn has the pulled image for the weak one
-        solver.tail.bias.view(6, 16)[3:] = 0.5  # type: ignore[union-attr]
+        solver.tail.bias.view(7, 16)[3:6] = 0.5  # type: ignore[union-attr]
         torch.testing.assert_close(
-            solver.turns(*given)[0], strong + 1.5 * (weak - strong) + 0.5, atol=1e-2, rtol=0
+            turns(solver, y, kernel, False)[0], strong + 1.5 * (weak - strong) + 0.5, atol=1e-2, rtol=0
         )
 
 
 def test_a_known_kernel_gets_the_faithful_image(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(40, 40)
-    given = deconvolved(solver, y, kernel, True)
-    weak = given[-2]
-    first, last = solver.turns(*given)
+    weak, _ = deconvolved(solver, y, kernel, True)
+    first, last = turns(solver, y, kernel, True)
     torch.testing.assert_close(first, UnknownBorder(kernel, (40, 40)).crop(weak))
     assert not torch.equal(first, last)
 
 
 def test_an_estimated_kernel_is_neither_known_nor_unknown(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(40, 40)
-    found = [solver(y, kernel, exact=known) for known in (0.0, ESTIMATED, 1.0)]
+    trust = float(estimated(noise_level(y)))
+    found = [solver(y, kernel, exact=known) for known in (0.0, trust, 1.0)]
     torch.testing.assert_close(solver(y, kernel), found[1], rtol=0, atol=0)
     assert (found[0] - found[1]).abs().max() > 1e-3 < (found[2] - found[1]).abs().max()
+
+
+def test_the_noisier_the_photo_the_less_its_kernel_is_known() -> None:
+    noise = ROUNDING * torch.tensor([1.0, 1.2, 1.4, 1.5, 9.0])[:, None, None, None]
+    trust = estimated(noise)[:, 0, 0, 0].tolist()
+    assert trust == pytest.approx([CLEAN, 0.86, 0.82, NOISY, NOISY])
 
 
 def test_a_part_is_restored_with_the_noise_of_the_whole(solver: Solver, kernel: torch.Tensor) -> None:
@@ -88,7 +103,7 @@ def test_the_true_kernel_makes_a_photo_sharper(solver: Solver, kernel: torch.Ten
     y = convolve(sharp, kernel, "valid")
     inner = sharp[..., 31 : 31 + y.shape[-2], 31 : 31 + y.shape[-1]]
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
-    weak, strong = (model.crop(x) for x in deconvolved(solver, y, kernel, True)[-2:])
+    weak, strong = (model.crop(x) for x in deconvolved(solver, y, kernel, True))
     blurred, rough, fine = ((x - inner).square().mean() for x in (y, strong, weak))
     assert fine < rough < blurred
 
@@ -100,3 +115,37 @@ def test_differentiable_in_photo_and_kernel(solver: Solver, kernel: torch.Tensor
         assert x.grad is not None
         assert torch.isfinite(x.grad).all()
         assert x.grad.abs().max() > 1e-3
+
+
+def test_what_the_network_is_unsure_of_is_pulled_back_to_the_photo(
+    solver: Solver, kernel: torch.Tensor
+) -> None:
+    y = photo(64, 64)
+
+    def unexplained(sure: float) -> float:
+        """What the last image leaves of the photo, blurred again; the network's image is grey."""
+        with torch.no_grad():
+            solver.tail.bias.view(7, 16)[3:6] = 0.3  # type: ignore[union-attr]
+            solver.tail.bias.view(7, 16)[6] = sure  # type: ignore[union-attr]
+            last = turns(solver, y, kernel, True)[1]
+        return float((convolve(last, kernel) - y)[..., 16:-16, 16:-16].square().mean())
+
+    assert unexplained(-9.0) < 0.5 * unexplained(0.0) < 0.25 * unexplained(9.0)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_large_photos_in_parts_are_as_in_one(
+    solver: Solver, kernel: torch.Tensor, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y = photo(48, 700)
+    with torch.no_grad():
+        for weight in solver.parameters():
+            weight += 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    said: list[float] = []
+    whole = solver(y, kernel, exact=exact)
+    monkeypatch.setattr(module, "_PART", 2 * _VIEW + 64)
+    parts = solver(y, kernel, exact=exact, progress=said.append)
+    torch.testing.assert_close(parts, whole, atol=1e-3, rtol=0)  # bfloat16 in other sums
+    assert said == sorted(said)
+    assert len(said) > 20
+    assert said[-1] == 1

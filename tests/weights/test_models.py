@@ -97,9 +97,17 @@ def test_weights_for_a_newer_kd(toys: Path, tmp_path: Path) -> None:
         load_models("cpu", str(tmp_path / "p"))
 
 
-def test_weights_of_another_network_by_their_shapes(toys: Path, tmp_path: Path) -> None:
+def test_weights_for_an_older_kd(toys: Path, tmp_path: Path) -> None:
     write_package(tmp_path / "p", [toys / "solver.safetensors"])
     config = (tmp_path / "p" / "config.json").read_text()
     (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-3"))
+    with pytest.raises(KdError, match=r"'solver-3' are of kd 0.7 or older"):
+        load_models("cpu", str(tmp_path / "p"))
+
+
+def test_weights_of_another_network_by_their_shapes(toys: Path, tmp_path: Path) -> None:
+    write_package(tmp_path / "p", [toys / "solver.safetensors"])
+    config = (tmp_path / "p" / "config.json").read_text()
+    (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-4"))
     with pytest.raises(UsageError, match="another network"):
         load_models("cpu", str(tmp_path / "p"))
