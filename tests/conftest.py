@@ -128,7 +128,10 @@ class FakeEngine:
             (np.arange(count) + 0.5) * side / count for count, side in zip(shape, image.shape, strict=False)
         )
         kernels = np.broadcast_to(kernel, (*shape, *kernel.shape))
-        return SimpleNamespace(kernels=kernels, rows=rows, columns=columns, agreement=0.5)
+        middle = kernels[shape[0] // 2, shape[1] // 2]
+        return SimpleNamespace(
+            kernels=kernels, rows=rows, columns=columns, agreement=0.5, middle=middle, found=self.changed
+        )
 
 
 @pytest.fixture

@@ -134,7 +134,12 @@ def test_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals)
     script.write_text(RUN)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(
-        [sys.executable, script, tmp_path], env=environment, stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, script, tmp_path],
+        env=environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and what they start does, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as parent:
         program, process = numbers(tmp_path)
         if number is signal.SIGINT:

@@ -140,7 +140,7 @@ def _find_grid(
     shape: tuple[int, int],
 ) -> dict[str, Any]:
     """Estimate kernels on a grid: what there is to tell of them, and the middle one to draw."""
-    from kdcli.engine.kernel import FLAT_WARNING
+    from kdcli.engine.results import FLAT_WARNING
     from kdcli.engine.varying import image_grid
     from kdcli.files.psf_map import write_psf_map
 

@@ -14,7 +14,7 @@ from kdcli.engine.guidance import Guide, Restorer, refine
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
-from kdcli.engine.results import KernelEstimate
+from kdcli.engine.results import FLAT_WARNING, KernelEstimate
 from kdcli.engine.settle import finished, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
@@ -26,7 +26,6 @@ from kdcli.weights import Models
 
 Progress = Callable[[str, float], None]
 
-FLAT_WARNING = "the photo has no edges to estimate a blur from: it is returned unchanged"
 _JUDGES = 2  # patches that say how far to trust a kernel
 _DISAGREEMENT = 0.5  # agreement (MNC) of the looks below which a user should be told
 

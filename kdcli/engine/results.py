@@ -8,6 +8,8 @@ import numpy as np
 
 from kdcli.engine.grid import KernelGrid
 
+FLAT_WARNING = "the photo has no edges to estimate a blur from: it is returned unchanged"
+
 
 @dataclass
 class KernelEstimate:

@@ -61,6 +61,16 @@ def test_a_flat_photo_has_no_kernel_to_draw(
     assert "kd: warning: no edges" in said.err
 
 
+def test_a_flat_photo_has_no_grid_to_draw(
+    engine: FakeEngine, photo_file: PhotoFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.changed = False
+    assert run(["estimate-kernel", str(photo_file()), "--grid", "2x3"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "kd: warning: the photo has no edges" in said.err
+
+
 def test_notes_on_the_photo_are_told(
     engine: FakeEngine, photo_file: PhotoFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,8 @@ import torch
 import kdcli.engine.deblur as engine
 from kdcli.blur.kernels import mnc
 from kdcli.engine.deblur import deblur_image, deblur_images
-from kdcli.engine.kernel import FLAT_WARNING
 from kdcli.engine.options import PRESETS
+from kdcli.engine.results import FLAT_WARNING
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models

@@ -23,10 +23,10 @@ from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, refine
-from kdcli.engine.kernel import FLAT_WARNING
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
 from kdcli.engine.restore import ramp, restore, spans
+from kdcli.engine.results import FLAT_WARNING
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
