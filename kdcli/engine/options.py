@@ -109,7 +109,7 @@ def make_options(
         value = getattr(options, name)
         if not low <= value <= high:
             raise UsageError(f"{name.replace('_', '-')} is {value}: it must lie between {low} and {high}")
-    if options.steps == 1 and (options.guidance > 0 or options.samples > 1):
+    if options.steps == 1 and steps is None and (options.guidance > 0 or options.samples > 1):
         raise UsageError(
             "guidance and samples are of the diffusion's steps: add --steps 20, or --preset paper"
         )
