@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -55,6 +56,11 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     server = Hub(tmp_path)
     yield server
     server.close()
+
+
+def hear_ctrl_c() -> None:
+    """In a new process: a shell's background jobs ignore Ctrl-C, and what they start does, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass

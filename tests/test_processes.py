@@ -17,6 +17,7 @@ import pytest
 
 from kdcli.errors import KdError, UsageError
 from kdcli.processes import Died, run_in_processes
+from tests.conftest import hear_ctrl_c
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -138,8 +139,7 @@ def test_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals)
         env=environment,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # A shell's background jobs ignore Ctrl-C, and what they start does, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c,
     ) as parent:
         program, process = numbers(tmp_path)
         if number is signal.SIGINT:

@@ -70,12 +70,8 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 
 def _varied(options: Options, variant: str) -> Options:
     if variant in PRESETS:
-        return replace(
-            make_options(variant, seed=options.seed),
-            blur=options.blur,
-            light=options.light,
-            residuals=options.residuals,
-        )
+        preset = make_options(variant, blur=options.blur, light=options.light, seed=options.seed)
+        return replace(preset, residuals=options.residuals)
     return replace(options, **_VARIANTS.get(variant, {}))
 
 

@@ -77,7 +77,7 @@ class UnknownBorder:
         """
         if self.canvas[0] * self.canvas[1] <= _TOGETHER:
             return solved(self, slice(None))
-        whole = self.otf.new_empty((len(self.kernel), channels, *self.canvas), dtype=self.kernel.dtype)
+        whole = self.kernel.new_empty((len(self.kernel), channels, *self.canvas))
         for channel in range(channels):
             part = slice(channel, channel + 1)
             whole[:, part] = solved(self._only(part), part)

@@ -13,6 +13,7 @@ from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance, reduce_image
 from kdcli.nets.lagspace import standardise
+from kdcli.nets.parts import Progress
 from kdcli.nets.schedule import Schedule
 
 # What the kernels leave unexplained, in standard deviations of the photo.
@@ -20,7 +21,6 @@ LEVEL = 0.1
 _HIDDEN = 3.0  # how much larger than it looks the noise is taken to be: JPEG hides it
 _AT_ONCE = {"cpu": 16, "cuda": 128}  # patches in a batch, which bounds the memory
 
-Progress = Callable[[float], None]
 Record = Callable[[torch.Tensor], None]
 
 

@@ -19,12 +19,13 @@ import math
 import torch
 
 from kdcli.blur.convolve import convolve
-from kdcli.engine.estimate import Progress, Record, normal_noise, reverse_step
+from kdcli.engine.estimate import Record, normal_noise, reverse_step
 from kdcli.engine.guidance import Restorer
 from kdcli.engine.options import Options
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import from_units
 from kdcli.nets.paper.unet import KernelUNet
+from kdcli.nets.parts import Progress
 
 FIRST_STEP = 1e3  # of stage II, in diffusion units
 SPARSITY = 1e-4  # of stage II: weight of the mean of k + 1

@@ -11,9 +11,9 @@ from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
+from kdcli.nets.parts import Progress
 from kdcli.nets.solver import ALIGNED, Solver
 
-Progress = Callable[[float], None]
 _Restored = Callable[[torch.Tensor, float, float, Progress], torch.Tensor]
 """A tile's restoration, from the tile, the row and column of its middle, and whom to tell of the progress."""
 

@@ -186,7 +186,8 @@ def _distance(restored: torch.Tensor, sharp: torch.Tensor) -> torch.Tensor:
     the logarithm the photos that can't be restored well have all the say.
     """
     error = restored - sharp
-    return _level(error) + 0.5 * sum(_level(torch.diff(error, dim=d)) for d in (-2, -1)) / 2
+    down, across = (_level(torch.diff(error, dim=d)) for d in (-2, -1))
+    return _level(error) + (down + across) / 4
 
 
 def _level(error: torch.Tensor) -> torch.Tensor:

@@ -49,12 +49,11 @@ def find_architecture(name: str) -> Architecture:
     Raises:
         KdError: there is none.
     """
-    try:
+    if name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    except KeyError:
-        if name in _RETIRED:
-            raise KdError(
-                f"weights for {name!r} are of kd {_RETIRED[name]} or older: train again, or install that"
-            ) from None
-        known = ", ".join(ARCHITECTURES)
-        raise KdError(f"weights for {name!r}, which this kd does not know ({known}): update kd") from None
+    if name in _RETIRED:
+        raise KdError(
+            f"weights for {name!r} are of kd {_RETIRED[name]} or older: train again, or install that"
+        )
+    known = ", ".join(ARCHITECTURES)
+    raise KdError(f"weights for {name!r}, which this kd does not know ({known}): update kd")

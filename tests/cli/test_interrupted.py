@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.fake_kd import COMMAND, DEADLY, STUCK
-from tests.conftest import pattern
+from tests.conftest import hear_ctrl_c, pattern
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals as POSIX systems do")
 
@@ -49,8 +49,7 @@ def start(*words: str, folder: Path, seconds: float = 0) -> subprocess.Popen[byt
         env={**os.environ, "FAKE_SECONDS": str(seconds)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell's background jobs ignore Ctrl-C, and what they start does, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c,
     )
 
 

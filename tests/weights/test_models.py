@@ -89,25 +89,24 @@ def test_a_pickle_with_the_right_checksum_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "trace").exists()
 
 
+def claiming(toys: Path, folder: Path, role: str, architecture: str) -> str:
+    """A package of a toy network that says it were of another architecture."""
+    write_package(folder, [toys / f"{role}.safetensors"])
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace(f"toy-{role}-1", architecture))
+    return str(folder)
+
+
 def test_weights_for_a_newer_kd(toys: Path, tmp_path: Path) -> None:
-    write_package(tmp_path / "p", [toys / "kernel.safetensors"])
-    config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-kernel-1", "kernel-99"))
     with pytest.raises(KdError, match=r"'kernel-99', which this kd does not know .*: update kd"):
-        load_models("cpu", str(tmp_path / "p"))
+        load_models("cpu", claiming(toys, tmp_path / "p", "kernel", "kernel-99"))
 
 
 def test_weights_for_an_older_kd(toys: Path, tmp_path: Path) -> None:
-    write_package(tmp_path / "p", [toys / "solver.safetensors"])
-    config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-3"))
     with pytest.raises(KdError, match=r"'solver-3' are of kd 0.7 or older"):
-        load_models("cpu", str(tmp_path / "p"))
+        load_models("cpu", claiming(toys, tmp_path / "p", "solver", "solver-3"))
 
 
 def test_weights_of_another_network_by_their_shapes(toys: Path, tmp_path: Path) -> None:
-    write_package(tmp_path / "p", [toys / "solver.safetensors"])
-    config = (tmp_path / "p" / "config.json").read_text()
-    (tmp_path / "p" / "config.json").write_text(config.replace("toy-solver-1", "solver-4"))
     with pytest.raises(UsageError, match="another network"):
-        load_models("cpu", str(tmp_path / "p"))
+        load_models("cpu", claiming(toys, tmp_path / "p", "solver", "solver-4"))
