@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from kdcli.debug import hush_libraries
 from kdcli.errors import KdError, explain
+from kdcli.memory import keep_freed_memory
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -158,6 +159,7 @@ def _serve(connection: Connection, start: Callable[[], Callable[[T], Any]], proc
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     hush_libraries()
+    keep_freed_memory()
     try:
         import torch
 

@@ -22,6 +22,7 @@ from kdcli.cli.train import train
 from kdcli.cli.weights import weights_app
 from kdcli.debug import debugging, hush_libraries
 from kdcli.errors import KdError, explain
+from kdcli.memory import keep_freed_memory
 
 INTERRUPTED = 130
 EPILOG = (
@@ -85,6 +86,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     hush_libraries()
+    keep_freed_memory()
     code = run(sys.argv[1:])
     if code == INTERRUPTED:  # kd has tidied up; what libraries do at exit can take seconds
         for stream in (sys.stdout, sys.stderr):

@@ -15,6 +15,7 @@ from kdcli.debug import hush_libraries
 from kdcli.errors import KdError, explain
 from kdcli.jobs.job import Job, Result, Settings
 from kdcli.jobs.worker import Worker
+from kdcli.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class RayWorker:
         self, settings: Settings, folder: str, processes: int | None, threads: str | None, version: str
     ) -> None:
         hush_libraries()
+        keep_freed_memory()
         with suppress(OSError):  # other machines need not have it for what lies behind URLs
             os.chdir(folder)
         # A job is done again if its worker was killed, perhaps just after the output had been written.
