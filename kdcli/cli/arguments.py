@@ -73,8 +73,9 @@ Light = Annotated[
     options.Light,
     typer.Option(
         metavar="encoded|linear",
-        help="Deblur the values of the file, or the light that they stand for by sRGB: better for a photo "
-        "straight from a camera and a known kernel.",
+        help="What the blur is taken to act on: the values as stored, or the light that they encode by sRGB. "
+        "Try linear for a photo straight from a camera and a known kernel (--psf); where it is wrong, it "
+        "makes photos worse.",
         rich_help_panel=_ENGINE,
     ),
 ]
@@ -88,14 +89,16 @@ Weights = Annotated[
         help="The networks: a name (kd weights list), a folder or .safetensors file, or the Hub's.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed gives the same result.", min=0)]
+Seed = Annotated[
+    int, typer.Option(help="Seed of the random numbers: the same one gives the same result.", min=0)
+]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where to compute.")]
 Quality = Annotated[
     int | None,
     typer.Option(
         min=1,
         max=100,
-        help="Of JPEG and WebP.",
+        help="Quality of outputs in JPEG and WebP.",
         show_default="that of IN from JPEG to JPEG, and else 95",
     ),
 ]
@@ -111,7 +114,11 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, a line a photo.")]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, help="Photos that the networks look at together.", show_default="8 on a GPU, else 1"),
+    typer.Option(
+        min=1,
+        help="Photos that the networks look at together, with --jobs 1.",
+        show_default="8 on a GPU, else 1",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,8 @@ def read_config(options: KnownOptions) -> Config:
         config.files.append(file)
         try:
             found = {(known.command, known.option.name): value for known, value in _settings(tables, options)}
+            if file == Path(FILE):
+                _refuse_machines(found)
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from error
         for (command, name), value in found.items():
@@ -93,6 +95,13 @@ def _refuse_programs(key: str, value: Any) -> None:
             raise UsageError(f"{key} names a program to run: that is for the command line alone")
 
 
+def _refuse_machines(found: Iterable[tuple[Command, str | None]]) -> None:
+    """A cluster runs code here: the folder that photos come in must not choose whose."""
+    if any(name == "ray_address" for _, name in found):
+        where = f"name the cluster in {config_files()[-1]}, by a variable or on the command line"
+        raise UsageError(f"ray-address is not for a folder's own settings: {where}")
+
+
 def _table(tables: dict[str, Any], command: Command) -> dict[str, Any]:
     for word in command:
         tables = tables.setdefault(word, {})
@@ -108,6 +117,12 @@ def origin(ctx: Any, option: TyperOption) -> str | None:
     if source is not None and source.name == "DEFAULT_MAP" and config is not None:
         return str(config.origins[_command(ctx), option.name])
     return None
+
+
+def typed(ctx: Any, name: str) -> bool:
+    """Whether an option is given on the command line, rather than by a setting or not at all."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _command(ctx: Any) -> Command:

@@ -9,16 +9,18 @@ import typer
 
 from kdcli.cli import arguments as args
 from kdcli.cli import by_products, engines, inputs
+from kdcli.cli.config import typed
 from kdcli.cli.console import Reporter, print_kernel
 from kdcli.cli.interrupt import leave_in_time
 from kdcli.engine.options import make_options
-from kdcli.errors import UsageError, one_line
+from kdcli.errors import KdError, UsageError, one_line
 
 if TYPE_CHECKING:
     from kdcli.jobs.job import Job, Result, Settings
 
 
 def deblur(
+    ctx: typer.Context,
     photos: inputs.Inputs = None,
     output: inputs.Output = None,
     psf: Annotated[
@@ -70,25 +72,25 @@ def deblur(
         seed=seed,
     )
     args.check_device(device)
+    if engine != "ray" and not typed(ctx, "ray_address"):
+        ray_address = None  # a setting, for when it is
     run = engines.choose(engine, jobs, ray_address)
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other: choose one")
-    if json and output == "-":
-        raise UsageError("--json and -o - would mix on stdout: choose one")
 
     from kdcli.files.encode import SUFFIXES
     from kdcli.files.paths import check_input
     from kdcli.files.psf import read_psf
-    from kdcli.jobs.job import Settings
+    from kdcli.jobs.job import Result, Settings
     from kdcli.jobs.pipes import check_pipes
-    from kdcli.jobs.plan import Naming, check, plan
+    from kdcli.jobs.plan import check, plan
 
-    naming = Naming(output, suffix, format.lower().lstrip(".") if format else None)
-    sources, notes = inputs.gather(photos or [], files0_from, recursive=recursive, naming=naming)
-    single = len(sources) == 1 and sources[0].named
-    if single and sources[0].path is not None:
-        check_input(sources[0].path)
-    planned = plan(sources, naming, skip_existing=skip_existing)
+    naming = inputs.naming(ctx, output, suffix, format)
+    found = inputs.gather(photos or [], files0_from, recursive=recursive, naming=naming)
+    single = len(found.sources) == 1 and found.sources[0].named
+    if single and found.sources[0].path is not None:
+        check_input(found.sources[0].path)
+    planned = plan(found.sources, naming, skip_existing=skip_existing)
     to_folder = planned.folder is not None
     in_folder = to_folder or not single
     todo, skipped = check(
@@ -103,6 +105,10 @@ def deblur(
         skip_existing=skip_existing,
         make_folders=to_folder,
     )
+    if json and any(job.output is None for job in todo):
+        raise UsageError(
+            "--json and a photo would mix on stdout: name the photo's file with -o, or leave one out"
+        )
     check_pipes(
         reading=any(job.input is None for job in todo), writing=any(job.output is None for job in todo)
     )
@@ -128,12 +134,16 @@ def deblur(
             typer.echo(args.to_json(_facts(result, settings, psf)))
 
     with leave_in_time():
-        if single and todo and engine == "local":
-            tell(_deblur_one(todo[0], settings, quiet))
+        if single and todo and engine == "local" and not (found.notes or found.closed):
+            try:
+                tell(_deblur_one(todo[0], settings, quiet))
+            except KdError as error:
+                tell(Result(todo[0], "failed", message=str(error)))
+                raise
         else:
             from kdcli.cli.many import deblur_many
 
-            deblur_many(todo, skipped, settings, run=run, notes=notes, quiet=quiet, each=tell)
+            deblur_many(todo, skipped, settings, run=run, found=found, quiet=quiet, each=tell)
 
 
 def _deblur_one(job: Job, settings: Settings, quiet: bool) -> Result:

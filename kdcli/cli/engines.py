@@ -65,8 +65,8 @@ def choose(engine: str, jobs: int | None, ray_address: str | None) -> Run:
     if engine == "ray":
         from kdcli.jobs.ray_engine import run_jobs_on_ray
 
-        return partial(run_jobs_on_ray, workers=jobs, address=ray_address)
-    if ray_address is not None:
+        return partial(run_jobs_on_ray, workers=jobs, address=ray_address or None)
+    if ray_address:
         raise UsageError(f"--ray-address {ray_address} has no use without --engine ray: add it")
     from kdcli.jobs.run import run_jobs
 

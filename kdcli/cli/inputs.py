@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdcli.cli.config import typed
 from kdcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from kdcli.jobs.inputs import Source
+    from kdcli.jobs.inputs import Found
     from kdcli.jobs.plan import Naming
 
 _FILES = "Which files"
@@ -83,27 +85,37 @@ SkipExisting = Annotated[
 ]
 
 
-def gather(
-    words: list[str], files0_from: str | None, *, recursive: bool, naming: Naming
-) -> tuple[list[Source], list[str]]:
+def naming(ctx: typer.Context, output: str | None, suffix: str | None, format: str | None) -> Naming:
+    """How outputs are to be called. A file that OUT names needs no settings of that, and gets none."""
+    from kdcli.files.encode import SUFFIXES
+    from kdcli.jobs.plan import Naming
+
+    names_file = output is not None and Path(output).suffix.lower() in SUFFIXES
+    if names_file and Naming(output).folder is None:
+        suffix = suffix if typed(ctx, "suffix") else None
+        format = format if typed(ctx, "format") else None
+    return Naming(output, suffix or None, format.lower().lstrip(".") if format else None)
+
+
+def gather(words: list[str], files0_from: str | None, *, recursive: bool, naming: Naming) -> Found:
     """The photos that the command line means, and what it meant in vain.
 
     Raises:
         UsageError: it means none, or wants two things from stdin.
     """
-    from kdcli.jobs.inputs import STDIN, find, named
+    from kdcli.jobs.inputs import STDIN, Found, find, named
 
     if words == ["-"] and files0_from is None:
-        return [STDIN], []
+        return Found([STDIN], [], [])
     if "-" in words:
         raise UsageError("- is one photo from stdin and stands alone: name the others in a run of their own")
     listed = [] if files0_from is None else [named(name) for name in read_list(files0_from)]
-    sources, notes = find(words, recursive=recursive, leave_out=naming.folder)
-    known = set(sources)
-    sources += [source for source in listed if source not in known]
+    found = find(words, recursive=recursive, leave_out=naming.folder)
+    sources = {source.key: source for source in (*found.sources, *listed)}
     if not sources:
-        raise UsageError("; ".join(notes) or "IN is missing: name a photo, a folder or a pattern")
-    return sources, notes
+        said = "; ".join((*found.notes, *found.closed))
+        raise UsageError(said or "IN is missing: name a photo, a folder or a pattern")
+    return replace(found, sources=list(sources.values()))
 
 
 def read_list(file: str) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from kdcli.cli.engines import Run
 from kdcli.cli.total import Total
+from kdcli.jobs.inputs import Found
 from kdcli.jobs.job import Job, Result, Settings
 
 
@@ -17,7 +18,7 @@ def deblur_many(
     settings: Settings,
     *,
     run: Run,
-    notes: Sequence[str],
+    found: Found,
     quiet: bool,
     each: Callable[[Result], None],
 ) -> None:
@@ -26,17 +27,18 @@ def deblur_many(
     Args:
         skipped: jobs whose outputs were there before.
         run: does them.
-        notes: what to warn of at the start.
+        found: what the words stood for: what they meant in vain is warned of, and what is closed a failure.
         each: called with the result of every job.
 
     Raises:
-        typer.Exit: some failed.
+        typer.Exit: some failed, or could not be found.
     """
     for job in skipped:
         each(Result(job, "skipped"))
     with Total(len(todo), skipped=len(skipped), quiet=quiet) as total:
-        for note in notes:
+        for note in found.notes:
             total.warn(note)
+        total.failures += found.closed
 
         def report(result: Result) -> None:
             total.each(result)

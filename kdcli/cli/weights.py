@@ -28,7 +28,9 @@ _Which = Annotated[
 
 
 @weights_app.command("list")
-def list_weights(as_json: args.Json = False) -> None:
+def list_weights(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout: one array.")] = False,
+) -> None:
     """The weights of kd's register and of your own. Needs no network."""
     from kdcli.weights.register import read_register
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, PngImagePlugin, features
 
 from kdcli.errors import KdError
 from kdcli.files.cmyk import cmyk_to_srgb
@@ -30,6 +32,9 @@ _MODES = {
 }
 """What the modes that Pillow may find in a file are taken for."""
 
+_LARGEST_CHUNK = 4 << 20  # bytes that one chunk of a PNG may unpack to: four times of what Pillow lets it
+_IPTC = 0x0404  # the resource of Photoshop's that holds captions
+
 _opening = threading.Lock()
 
 
@@ -44,11 +49,14 @@ def decode_pillow(data: bytes, kind: str, max_pixels: int) -> Decoded:
         Exception: whatever a damaged file drives the decoder into.
     """
     _check_plugin(kind)
-    image = _open(data, kind)
-    check_size(*image.size, max_pixels)
-    image.load()
+    with _without_limits():
+        image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
+        check_size(*image.size, max_pixels)
+        image.load()
     exif = image.getexif()
     notes = [MORE_PICTURES] if getattr(image, "n_frames", 1) > 1 else []
+    if _IPTC in (image.info.get("photoshop") or ()):
+        notes.append("has IPTC captions, which are not kept")
     icc = image.info.get("icc_profile")
     quality = None
     if kind == "JPEG":
@@ -89,17 +97,19 @@ def _check_plugin(kind: str) -> None:
         pillow_heif.register_heif_opener()
 
 
-def _open(data: bytes, kind: str) -> Image.Image:
-    """The picture, unpacked no further than its size.
+@contextmanager
+def _without_limits() -> Iterator[None]:
+    """Inside, Pillow does not refuse large photos, nor large profiles and texts of a PNG, which kd writes.
 
-    Pillow's own limit on that is one for the whole process, and not the one that the user can set.
+    Its limits are those of the whole process; that on a photo's size is not the one that the user can set.
     """
     with _opening:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        pixels, chunk = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _LARGEST_CHUNK
         try:
-            return Image.open(io.BytesIO(data), formats=[kind])
+            yield
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pixels, chunk
 
 
 def _depth_notes(mode: str, heif: bytes) -> list[str]:

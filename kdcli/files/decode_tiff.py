@@ -135,16 +135,21 @@ def _samples(page: Any, icc: bytes | None) -> tuple[NDArray[np.float32], int, li
     samples = to_unit(raw, 1 if dtype.kind == "f" else 2**page.bitspersample - 1)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         np.subtract(1, samples[..., :1], out=samples[..., :1])
-    return _with_alpha(samples, channels, page.extrasamples), 8 if dtype.itemsize == 1 else 16, notes
+    kept = _with_alpha(samples, channels, page.extrasamples)
+    if kept.shape[-1:] < samples.shape[-1:]:
+        notes.append("has further channels beside its colours: left out")
+    return kept, 8 if dtype.itemsize == 1 else 16, notes
 
 
 def _with_alpha(samples: NDArray[np.float32], channels: int, extra: tuple[int, ...]) -> NDArray[np.float32]:
-    """The colour channels, followed by the first extra one if it is an alpha channel."""
-    colour = samples[..., :channels]
-    if not extra or extra[0] == tifffile.EXTRASAMPLE.UNSPECIFIED:
+    """The colour channels, followed by the first extra one if it is an alpha channel.
+
+    A single one of which the file does not say anything is taken for one, as Pillow does.
+    """
+    colour, alpha = samples[..., :channels], samples[..., channels : channels + 1]
+    if extra[0] == tifffile.EXTRASAMPLE.UNSPECIFIED if extra else samples.shape[-1] != channels + 1:
         return colour
-    alpha = samples[..., channels : channels + 1]
-    if extra[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours stored already multiplied by alpha
+    if extra and extra[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours stored already multiplied by alpha
         np.divide(colour, alpha, out=colour, where=alpha > 0)
         np.clip(colour, 0, 1, out=colour)
     return samples[..., : channels + 1]

@@ -64,9 +64,9 @@ def check_output(
             raise UsageError(f"{path} is an input and would be lost: choose another output")
         return
     folder = path.parent
-    while make_folder and not folder.exists() and folder != folder.parent:
+    while make_folder and not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise UsageError(f"the folder {folder} does not exist: make it first")
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file, so {path} cannot lie in it: name another folder")
@@ -81,7 +81,7 @@ def check_output(
             raise UsageError(f"{path} is a folder: choose another name")
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is no file but a pipe or device: choose another name")
-        if any(isinstance(file, Path) and file.exists() and path.samefile(file) for file in inputs):
+        if any(isinstance(file, Path) and os.path.exists(file) and path.samefile(file) for file in inputs):
             raise UsageError(f"{path} is an input and would be lost: choose another output")
         if not overwrite:
             raise UsageError(f"{path} exists already: choose another name or add --overwrite")

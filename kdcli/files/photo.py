@@ -189,7 +189,9 @@ def encode_photo(
         xmp = None
     stored_grey = pixels.ndim == 2 and format != "WEBP"  # WebP stores grey as RGB
     if icc and icc[16:20] != (b"GRAY" if stored_grey else b"RGB "):
-        icc = None  # viewers refuse a profile for another kind of pixel, or garble the colours
+        # Viewers refuse a profile for another kind of pixel, or garble the colours.
+        lost.append(f"{name} has no colour profile: the photo's is for other pixels than {format} has here")
+        icc = None
     if quality is None:
         quality = like.quality if format == "JPEG" and like.quality else QUALITY
 

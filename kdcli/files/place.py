@@ -83,7 +83,7 @@ def existing(places: Iterable[Place]) -> set[Place]:
     names: dict[Place, set[str]] = {}
     for place in places:
         if isinstance(place, Path):
-            if place.exists():
+            if os.path.exists(place):
                 there.add(place)
             continue
         from kdcli.files import remote

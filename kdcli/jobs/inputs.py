@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,26 @@ class Source:
     below: Path
     named: bool = True
 
+    @property
+    def key(self) -> tuple[str, Path]:
+        """The same for a photo that is meant twice."""
+        return os.path.abspath(str(self.path)), self.below
+
+
+@dataclass(frozen=True)
+class Found:
+    """The photos that words stand for.
+
+    Attributes:
+        sources: they, each once.
+        notes: a line for each word that found nothing.
+        closed: a line for each folder that could not be looked into.
+    """
+
+    sources: list[Source]
+    notes: list[str]
+    closed: list[str]
+
 
 STDIN = Source(None, Path("stdin"))
 
@@ -40,9 +61,7 @@ def named(name: str) -> Source:
     return Source(place, Path(place.name))
 
 
-def find(
-    words: Sequence[str], *, recursive: bool = False, leave_out: Place | None = None
-) -> tuple[list[Source], list[str]]:
+def find(words: Sequence[str], *, recursive: bool = False, leave_out: Place | None = None) -> Found:
     """The photos that words stand for, in the words' order and sorted within each.
 
     Args:
@@ -52,20 +71,21 @@ def find(
         leave_out: a folder that is not searched, unless it is itself where a word points.
 
     Returns:
-        The photos, each once, and a line for each word that found nothing and each folder that is closed.
+        The photos, each once.
 
     Raises:
         UsageError, KdError: a URL cannot be opened.
     """
     sources: dict[tuple[str, Path], Source] = {}
     notes: list[str] = []
+    closed: list[str] = []
     for word in map(without_file_scheme, words):
         if is_url(word):
             from kdcli.jobs.remote_inputs import find_at
 
             found, said = find_at(word, recursive=recursive, leave_out=leave_out)
         elif os.path.isdir(word):
-            found = list(_in_folder(word, recursive, leave_out, notes))
+            found = list(_in_folder(word, recursive, leave_out, closed))
             deeper = "" if recursive else " (--recursive looks into its folders)"
             said = f"{word} holds no photo{deeper}"
         elif glob.has_magic(word) and not os.path.lexists(word):
@@ -76,15 +96,19 @@ def find(
         if not found:
             notes.append(said)
         for source in found:
-            sources.setdefault((os.path.abspath(str(source.path)), source.below), source)
-    return list(sources.values()), notes
+            sources.setdefault(source.key, source)
+    return Found(list(sources.values()), notes, closed)
 
 
-def _in_folder(folder: str, recursive: bool, leave_out: Place | None, notes: list[str]) -> Iterator[Source]:
+def _in_folder(folder: str, recursive: bool, leave_out: Place | None, closed: list[str]) -> Iterator[Source]:
     def note(error: OSError) -> None:
-        notes.append(f"cannot look into {error.filename}: {error.strerror}")
+        closed.append(f"cannot look into {error.filename}: {error.strerror}: change its permissions")
 
     for place, folders, files in os.walk(folder, onerror=note):
+        if not os.access(place, os.X_OK):  # its names can be read, and nothing behind them
+            note(PermissionError(errno.EACCES, os.strerror(errno.EACCES), place))
+            folders.clear()
+            continue
         yield from (
             Source(path, path.relative_to(folder), named=False)
             for path in (Path(place, name) for name in sorted(files))
@@ -113,7 +137,7 @@ def named_as_photo(name: str) -> bool:
 
 
 def _is_photo(path: Path) -> bool:
-    return named_as_photo(path.name) and not path.name.startswith(".") and path.is_file()
+    return named_as_photo(path.name) and not path.name.startswith(".") and os.path.isfile(path)
 
 
 def _same(folder: str | Path, other: Place | None) -> bool:

@@ -53,28 +53,39 @@ class Plan:
 def plan(sources: Sequence[Source], naming: Naming, *, skip_existing: bool = False) -> Plan:
     """Name the outputs of some photos.
 
-    A photo that is where the output of another goes is that output, of a run before: it is left out if it
-    was found rather than named, or if a run is taken up where it ended.
+    A photo that is where the output of another goes, and is called as outputs are, is that output, of a run
+    before: it is left out if it was found rather than named, or if a run is taken up where it ended. Where
+    outputs are called as photos are, only the latter: `check` then refuses to replace it.
 
     Raises:
         UsageError: they cannot all go where they should.
     """
     _check_naming(naming, len(sources))
     folder = naming.folder or _implied_folder(sources, naming)
-    jobs = [(source, Job(source.path, _output(source, naming, folder))) for source in sources]
-    makers = {
-        _place(path): source
-        for source, job in jobs
-        if job.output
-        for path in (job.output, *map(job.by_product, BY_PRODUCTS))
+    marked = bool(naming.suffix) or folder is None
+    jobs = _each_once((source, Job(source.path, _output(source, naming, folder))) for source in sources)
+    makers = {_place(job.output): source for source, job in jobs if job.output}
+    by_products = {
+        _place(job.by_product(what)): source for source, job in jobs if job.output for what in BY_PRODUCTS
     }
 
     def is_photo(source: Source) -> bool:
         if source.path is None or (source.named and not skip_existing):
             return True
-        return makers.get(_place(source.path), source) is source
+        place = _place(source.path)
+        if by_products.get(place, source) is not source:
+            return False
+        return makers.get(place, source) is source or not (marked or skip_existing)
 
     return Plan([job for source, job in jobs if is_photo(source)], folder)
+
+
+def _each_once(jobs: Iterable[tuple[Source, Job]]) -> list[tuple[Source, Job]]:
+    """Without what two words of the command line mean alike."""
+    once: dict[tuple[str, str], tuple[Source, Job]] = {}
+    for source, job in jobs:
+        once.setdefault((str(job.input), str(job.output)), (source, job))
+    return list(once.values())
 
 
 def _check_naming(naming: Naming, count: int) -> None:

@@ -34,17 +34,23 @@ class Share:
 
 
 def share(cores: list[int], gpus: list[int], workers: int | None) -> Share:
-    """Split a cluster among workers, none of which spans two machines.
+    """Split a cluster among workers, none of which spans two machines, or two GPUs.
+
+    Where there are GPUs, machines without one have no part in it: workers are all alike.
 
     Args:
         cores, gpus: of each machine; GPUs that must not be used are 0.
         workers: how many; None is one for each GPU, or where there is none one for each machine.
     """
-    workers = workers or sum(gpus) or len(cores)
-    most = max(1, *cores)
-    while most > 1 and sum(count // most for count in cores) < workers:
+    cards = sum(gpus)
+    workers = workers or cards or len(cores)
+    on_a_card = -(-workers // cards) if cards else 0
+    hosts = [(c, on_a_card * g if cards else c) for c, g in zip(cores, gpus, strict=True) if g or not cards]
+    most = max(1, *(count for count, _ in hosts))
+    while most > 1 and sum(min(count // most, room) for count, room in hosts) < workers:
         most -= 1
-    return Share(workers, most, min(1.0, sum(gpus) / workers))
+    # Ray counts in ten-thousandths: rounded up, the last worker of a card would find no room.
+    return Share(workers, most, 10_000 // on_a_card / 10_000 if cards else 0.0)
 
 
 @contextmanager

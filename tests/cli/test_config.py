@@ -224,6 +224,32 @@ def test_an_error_tells_which_file_it_was(engine: FakeEngine, here: Path, capsys
     assert "set by" not in capsys.readouterr().err
 
 
+def test_a_file_on_the_command_line_needs_no_other_name(
+    engine: FakeEngine, here: Path, capsys: Capture
+) -> None:
+    """Settings for outputs without a name, and for a cluster, are not in its way."""
+    configure('suffix = "_s"\nformat = "jpg"\nray-address = "10.0.0.1:6379"', own())
+    assert deblur() == 0
+    assert deblur("--suffix", "_t") == 2
+    assert "--suffix _t has no use" in capsys.readouterr().err
+    assert deblur("--ray-address", "10.0.0.2:1") == 2
+    assert "--ray-address 10.0.0.2:1 has no use" in capsys.readouterr().err
+    assert run(["deblur", "in.png", "-o", "out/", "-q"]) == 0
+    assert run(["deblur", "in.png", "-o", "plain/", "-q", "--suffix", "", "--format", "png"]) == 0
+    assert [path.name for path in (*Path("out").iterdir(), *Path("plain").iterdir())] == [
+        "in_s.jpg",
+        "in.png",
+    ]
+
+
+def test_a_folder_does_not_choose_the_cluster(engine: FakeEngine, here: Path, capsys: Capture) -> None:
+    configure('[deblur]\nray-address = "evil.example:6379"')
+    assert deblur() == 2
+    assert capsys.readouterr().err.startswith(
+        "kd: error: kd.toml: ray-address is not for a folder's own settings"
+    )
+
+
 def shown(capsys: Capture, *words: str) -> tuple[str, dict[str, Any]]:
     capsys.readouterr()
     assert run(["--show-config", *words]) == 0

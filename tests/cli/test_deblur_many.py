@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -186,6 +187,8 @@ def test_what_is_wrong_for_all_photos_is_told_once(
         ("- -o out.png --save-psf", "has no name"),
         ("shots/a.jpg shots/b.png -o -", "stdout"),
         ("shots/a.jpg -o - --json", "mix"),
+        ("- --json", "mix"),
+        ("shots/day shots -o shots/day --overwrite", "is an input"),
         ("--files0-from none.txt -o out", "none.txt"),
         ("--files0-from empty -o out", "is empty"),
         ("--files0-from twice -o out", "empty name"),
@@ -205,6 +208,38 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert said in captured.err
     assert written(".") == before
     assert engine.calls == []
+
+
+def test_json_tells_of_a_single_photo_that_fails(engine: FakeEngine, shots: Path, capsys: Capture) -> None:
+    assert run(["deblur", "shots/bad.jpg", "-o", "out.png", "--json"]) == 1
+    said = capsys.readouterr()
+    row = json.loads(said.out)
+    assert (row["input"], row["output"], row["status"]) == ("shots/bad.jpg", "out.png", "failed")
+    assert said.err == f"kd: error: {row['message']}\n"
+
+
+def test_what_found_nothing_is_told_beside_a_single_photo(
+    engine: FakeEngine, shots: Path, capsys: Capture
+) -> None:
+    assert run(["deblur", "shots/a.jpg", "*.gif", "-o", "out.png"]) == 0
+    assert "kd: warning: *.gif matches no photo" in lines(capsys.readouterr().err)
+
+
+def test_a_closed_folder_is_a_failure(
+    engine: FakeEngine, shots: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != "shots/day" and access(path, mode))
+    assert run(["deblur", "shots/a.jpg", "shots/day", "-o", "out/", "-q"]) == 1
+    assert written() == ["a.jpg"]
+    assert capsys.readouterr().err.startswith("kd: error: cannot look into shots/day: ")
+
+
+def test_a_photo_named_twice_is_done_once(engine: FakeEngine, shots: Path) -> None:
+    Path("list").write_bytes(b"shots/a.jpg\0shots/a.jpg\0")
+    assert run(["deblur", "--files0-from", "list", "shots/a.jpg", "-o", "out/", "-q"]) == 0
+    assert written() == ["a.jpg"]
+    assert len(engine.calls) == 2  # of which one loads the networks
 
 
 def test_a_list_with_nul_after_each_name(engine: FakeEngine, shots: Path) -> None:

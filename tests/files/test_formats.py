@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,46 @@ def test_a_compression_that_cannot_be_unpacked_is_told(monkeypatch: pytest.Monke
     data = saved(Image.fromarray(pattern(channels=None)).convert("1"), "TIFF", compression="group4")
     with pytest.raises(KdError, match=r"photo: a TIFF packed by CCITT.*: pip install --upgrade tifffile"):
         parse_photo(data, "photo")
+
+
+@pytest.mark.parametrize(
+    ("channels", "extra", "alpha", "left_out"),
+    [
+        (4, None, True, False),
+        (4, ["unspecified"], False, True),
+        (5, ["unassalpha", "unspecified"], True, True),
+    ],
+)
+def test_tiff_with_further_channels(
+    tmp_path: Path, channels: int, extra: list[str] | None, alpha: bool, left_out: bool
+) -> None:
+    raw = np.concatenate([pattern(), pattern()[..., :2]], axis=-1)[..., :channels]
+    tifffile.imwrite(tmp_path / "t.tif", raw, photometric="rgb", extrasamples=extra, planarconfig="contig")
+    if extra is None:  # which tifffile does not leave out by itself
+        data = (tmp_path / "t.tif").read_bytes()
+        tag = struct.pack("<HHI", 338, 3, 1)
+        assert data.count(tag) == 1
+        (tmp_path / "t.tif").write_bytes(data.replace(tag, struct.pack("<HHI", 65_000, 3, 1)))
+    photo = read_photo(tmp_path / "t.tif")
+    np.testing.assert_array_equal(np.rint(photo.pixels * 255), raw[..., :3])
+    assert (photo.alpha is not None) == alpha
+    assert any("further channels" in note for note in photo.notes) == left_out
+
+
+def test_a_png_with_a_large_profile_is_read(tmp_path: Path) -> None:
+    pattern_image = Image.fromarray(pattern())
+    pattern_image.save(tmp_path / "p.png", icc_profile=bytes(3 << 20))
+    photo = read_photo(tmp_path / "p.png")
+    np.testing.assert_array_equal(np.rint(photo.pixels * 255), pattern())
+
+
+def test_iptc_captions_are_missed_aloud(tmp_path: Path) -> None:
+    Image.fromarray(pattern()).save(tmp_path / "p.jpg")
+    data = (tmp_path / "p.jpg").read_bytes()
+    resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 0x0404, 0, 4) + b"\x1c\x02\x05\x00"
+    segment = b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource
+    (tmp_path / "p.jpg").write_bytes(data[:2] + segment + data[2:])
+    assert any("IPTC" in note for note in read_photo(tmp_path / "p.jpg").notes)
 
 
 def test_avif_comes_close_and_keeps_its_alpha() -> None:

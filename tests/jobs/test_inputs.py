@@ -36,9 +36,9 @@ def shots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*words: str, recursive: bool = False, leave_out: str | None = None) -> list[tuple[str, str]]:
-    sources, notes = find(words, recursive=recursive, leave_out=Path(leave_out) if leave_out else None)
-    assert notes == []
-    return [(str(source.path), str(source.below)) for source in sources]
+    answer = find(words, recursive=recursive, leave_out=Path(leave_out) if leave_out else None)
+    assert answer.notes == answer.closed == []
+    return [(str(source.path), str(source.below)) for source in answer.sources]
 
 
 def test_a_folder_means_the_photos_in_it(shots: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_pattern_cannot_lead_out_of_the_output_folder(shots: Path) -> None:
 
 
 def test_a_file_with_the_name_of_a_pattern_is_that_file(shots: Path) -> None:
-    assert find(["photo[1].jpg"])[0] == [Source(Path("photo[1].jpg"), Path("photo[1].jpg"), named=True)]
+    assert find(["photo[1].jpg"]).sources == [Source(Path("photo[1].jpg"), Path("photo[1].jpg"), named=True)]
 
 
 def test_a_named_file_may_have_any_ending_or_be_missing(shots: Path) -> None:
@@ -95,9 +95,9 @@ def test_an_output_folder_among_the_inputs_is_not_searched(shots: Path) -> None:
 
 def test_words_that_find_nothing_are_told(shots: Path) -> None:
     (shots / "empty").mkdir()
-    sources, notes = find(["empty", "*.gif", "x.bmp"])
-    assert [str(source.path) for source in sources] == ["x.bmp"]
-    assert notes == [
+    answer = find(["empty", "*.gif", "x.bmp"])
+    assert [str(source.path) for source in answer.sources] == ["x.bmp"]
+    assert answer.notes == [
         "empty holds no photo (--recursive looks into its folders)",
         "*.gif matches no photo",
     ]
@@ -113,5 +113,13 @@ def test_closed_folders_are_told(shots: Path, monkeypatch: pytest.MonkeyPatch) -
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    _, notes = find(["shots"], recursive=True)
-    assert notes == ["cannot look into shots/day1: Permission denied"]
+    answer = find(["shots"], recursive=True)
+    assert answer.closed == ["cannot look into shots/day1: Permission denied: change its permissions"]
+    assert len(answer.sources) == 4
+
+
+def test_folders_that_can_be_listed_only_are_closed(shots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).endswith("day1"))
+    answer = find(["shots"], recursive=True)
+    assert answer.closed == ["cannot look into shots/day1: Permission denied: change its permissions"]
+    assert not any("day1" in str(source.path) for source in answer.sources)

@@ -24,7 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outputs(names: list[str], *naming: str | None, recursive: bool = False) -> list[str]:
-    sources, _ = find(names, recursive=recursive)
+    sources = find(names, recursive=recursive).sources
     return [str(job.output) for job in plan(sources, Naming(*naming)).jobs]
 
 
@@ -55,7 +55,7 @@ def test_stdin_and_stdout(here: Path) -> None:
 
 
 def test_kernels_lie_beside_the_outputs(here: Path) -> None:
-    sources, _ = find(["."], recursive=True)
+    sources = find(["."], recursive=True).sources
     kernels = [str(job.by_product("psf")) for job in plan(sources, Naming("out", "_sharp")).jobs]
     assert kernels == ["out/a.psf.png", "out/b.psf.png", "out/day/a.psf.png"]
 
@@ -70,6 +70,25 @@ def test_outputs_of_a_run_before_are_no_inputs(here: Path) -> None:
     with pytest.raises(UsageError, match="is an input and would be lost"):
         check(plan(sources, Naming()).jobs, overwrite=True)
     assert [str(job.input) for job in plan(sources, Naming(), skip_existing=True).jobs] == ["a.jpg"]
+
+
+def test_photos_called_as_outputs_are_not_lost(here: Path) -> None:
+    """Where outputs have no suffix, nothing tells an original from the output of a run before."""
+    (here / "a.tif").touch()
+    for words, naming in ((["."], Naming(".", format="jpg")), (["day", "."], Naming("day"))):
+        planned = plan(find(words).sources, naming).jobs
+        assert len(planned) > 2
+        with pytest.raises(UsageError, match=r"a\.jpg .*(is an input and would be lost|both be written)"):
+            check(planned, overwrite=True)
+    # To go on after an interruption loses nothing, and finds the outputs of the run before.
+    planned = plan(find(["."]).sources, Naming(".", format="jpg"), skip_existing=True).jobs
+    assert "a.jpg" not in [str(job.input) for job in planned]
+
+
+def test_what_two_words_mean_alike_is_done_once(here: Path) -> None:
+    sources = find([".", "day"], recursive=True).sources
+    assert len(sources) == 4
+    assert [str(job.input) for job in plan(sources, Naming()).jobs] == ["a.jpg", "b.JPG", "day/a.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ COUNT = 8
         ([16, 4], [0, 0], 3, Share(3, 5)),
         ([0, 32], [0, 8], None, Share(8, 4, 1.0)),
         ([8], [1], 2, Share(2, 4, 0.5)),
+        ([16, 4], [0, 1], None, Share(1, 4, 1.0)),
+        ([8, 8], [1, 1], 3, Share(3, 4, 0.5)),
+        ([64], [1], 7, Share(7, 9, 0.1428)),
     ],
 )
 def test_a_cluster_is_split(cores: list[int], gpus: list[int], workers: int | None, found: Share) -> None:

@@ -38,14 +38,14 @@ def _shots() -> Iterator[None]:
 
 
 def found(*words: str, recursive: bool = False, leave_out: str | None = None) -> list[str]:
-    sources, notes = find(
+    answer = find(
         [f"memory://{word}" for word in words],
         recursive=recursive,
         leave_out=to_place(f"memory://{leave_out}") if leave_out else None,
     )
-    assert notes == []
-    assert all(str(source.path).endswith(source.below.as_posix()) for source in sources)
-    return [source.below.as_posix() for source in sources]
+    assert answer.notes == answer.closed == []
+    assert all(str(source.path).endswith(source.below.as_posix()) for source in answer.sources)
+    return [source.below.as_posix() for source in answer.sources]
 
 
 def test_a_folder_means_the_photos_in_it() -> None:
@@ -66,13 +66,13 @@ def test_an_output_folder_among_the_inputs_is_not_searched() -> None:
 
 def test_each_photo_comes_once_and_words_in_vain_are_told() -> None:
     assert found("shots/b.jpg", "shots/*.jpg", "shots/none.jpg") == ["b.jpg", "none.jpg"]
-    assert find(["memory://shots/*.gif", "memory://shots/day1/deep/"])[1] == [
+    assert find(["memory://shots/*.gif", "memory://shots/day1/deep/"]).notes == [
         "memory://shots/*.gif matches no photo"
     ]
 
 
 def test_outputs_are_named_and_refused_as_those_of_paths() -> None:
-    sources, _ = find(["memory://shots"], recursive=True)
+    sources = find(["memory://shots"], recursive=True).sources
     planned = plan(sources, Naming("memory://out/", "_s", "png"))
     assert [str(job.output) for job in planned.jobs][:3] == [
         "memory://out/a_s.png",
