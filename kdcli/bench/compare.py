@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kdcli.bench.labels import label, measured, number, of_set
@@ -102,10 +102,6 @@ class Comparison:
             if method.failed:
                 reasons.append(f"{method.method}: fails now on {', '.join(method.failed)}")
         return reasons
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:

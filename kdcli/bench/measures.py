@@ -16,8 +16,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.transform import AffineTransform, warp
 
 from kdcli.blur import kernels
+from kdcli.errors import KdError
 
 BORDER = 32
+_LEAST_SIDE = 2 * BORDER + 8  # of images that can be aligned
 """Pixels that the aligned measures leave out: half a kernel."""
 
 _FARTHEST = 16  # whole pixels that are searched, each way
@@ -56,10 +58,11 @@ def align(restored: Image, sharp: Image) -> tuple[Image, Image]:
         Two images (H - 64, W - 64[, 3]).
 
     Raises:
-        ValueError: the images differ in size or are smaller than 72 pixels a side.
+        KdError: the images differ in size or are smaller than 72 pixels a side.
     """
-    if restored.shape != sharp.shape or min(sharp.shape[:2]) < 2 * BORDER + 8:
-        raise ValueError(f"images of {restored.shape} and {sharp.shape} cannot be aligned")
+    if restored.shape != sharp.shape or min(sharp.shape[:2]) < _LEAST_SIDE:
+        sizes = f"images of {restored.shape} and {sharp.shape}"
+        raise KdError(f"{sizes} cannot be aligned: equal ones of {_LEAST_SIDE} pixels a side can")
     restored = np.clip(restored, 0, 1)
     return _moved(restored, *best_shift(restored, sharp)), _inner(sharp)
 

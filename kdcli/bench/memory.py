@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from kdcli.memory import give_back_freed_memory
+
 
 class PeakMemory:
     """The most memory that this process has held since this was made.
@@ -25,6 +27,7 @@ class PeakMemory:
         if self._device is not None:
             torch.cuda.reset_peak_memory_stats(self._device)
             return
+        give_back_freed_memory()
         try:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # see proc(5)
         except OSError:

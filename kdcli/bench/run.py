@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict
@@ -121,5 +122,6 @@ def _calibration(images: list[Scores]) -> float | None:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+    # Of equal photos, that is without blur, PSNR is infinite, in JSON null, and would be every mean's.
+    known = [value for value in values if value is not None and not math.isinf(value)]
     return float(np.mean(known)) if known else None

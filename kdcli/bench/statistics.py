@@ -126,7 +126,14 @@ def success_rate(method: Mapping[str, Any], limit: float) -> float | None:
 
 
 def better_than_input(method: Mapping[str, Any]) -> float | None:
-    """Share of the images whose PSNR is above that of the blurred input, in [0, 1]; None if unknown."""
+    """Share of the images whose PSNR is above that of the blurred input, in [0, 1]; None if unknown.
+
+    Those without blur, whose PSNR is infinite and null in JSON, are no question.
+    """
     pairs = [(number(image, "psnr"), number(image, "psnr_input")) for image in method["images"]]
-    known = [after > before for after, before in pairs if after is not None and before is not None]
+    known = [
+        after > before
+        for after, before in pairs
+        if after is not None and before is not None and not math.isinf(before)
+    ]
     return sum(known) / len(known) if known else None

@@ -83,24 +83,6 @@ def centred_exactly(kernel: torch.Tensor) -> torch.Tensor:
     return moved
 
 
-def to_canvas(kernel: np.ndarray) -> np.ndarray:
-    """Lay a kernel (h, w) of any size on the 64x64 canvas, its centre of mass at the origin.
-
-    Raises:
-        ValueError: what is not zero does not fit the canvas.
-    """
-    rows, columns = np.nonzero(kernel > 0)
-    if len(rows) == 0:
-        raise ValueError("the kernel is empty")
-    kernel = kernel[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    if max(kernel.shape) > KERNEL_SIZE:
-        raise ValueError(f"the kernel is {kernel.shape[0]}x{kernel.shape[1]}: at most 64x64 fit")
-    canvas = np.zeros((KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
-    top, left = (KERNEL_SIZE - kernel.shape[0]) // 2, (KERNEL_SIZE - kernel.shape[1]) // 2
-    canvas[top : top + kernel.shape[0], left : left + kernel.shape[1]] = kernel
-    return centred(canvas)
-
-
 def shift(kernel: torch.Tensor, rows: torch.Tensor | float, columns: torch.Tensor | float) -> torch.Tensor:
     """Shift kernels (N, 1, K, K) by sub-pixel amounts (scalars or (N,)); zeros enter.
 

@@ -68,7 +68,7 @@ class SpectralLikelihood:
     def cepstrum(self, lags: int) -> torch.Tensor:
         """F^-1[ log(I / (c S + noise)) ] at the lags (N, 1, lags, lags): blur shows as dark ghosts of it."""
         expected = self.shape * self._mean(self.periodogram) / self._mean(self.shape) + self.noise
-        ratio = (self.periodogram + 0.1 * self.noise) / expected
+        ratio = (self.periodogram + 0.1 * self.noise) / expected.clamp(min=1e-12)  # 0 / 0 without edges
         return self._lags((self.band * ratio.clamp(min=1e-9).log()).to(torch.complex64), lags)
 
     def _lags(self, spectrum: torch.Tensor, lags: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ from kdcli.engine.guidance import Guide, Restorer, refine
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
-from kdcli.engine.results import FLAT_WARNING, KernelEstimate
+from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.settle import finished, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
@@ -39,7 +39,7 @@ def find_kernels(
         photos: (1, 3, H, W) in [0, 1] each, of any sizes.
         say: called with the stage and the fraction of it that is done.
     """
-    flat = [is_flat(photo) for photo in photos]
+    flat = [is_flat(informative_patches(photo, 1)) for photo in photos]  # however large what is around
     edged = [photo for photo, nothing in zip(photos, flat, strict=True) if not nothing]
     if isinstance(models.kernel, KernelUNet):
         found = iter([_find_as_published(models.kernel, models.solver, p, options, say) for p in edged])
@@ -50,7 +50,8 @@ def find_kernels(
     estimates = [_nothing() if nothing else next(found) for nothing in flat]
     if isinstance(models.kernel, KernelNet):
         for photo, one in zip(photos, estimates, strict=True):
-            if one.found and not is_no_blur(torch.from_numpy(one.kernel)):
+            # Where the camera rolled about the middle, the best patches may show no blur.
+            if one.found and (options.blur == "varying" or not is_no_blur(torch.from_numpy(one.kernel))):
                 look_across(models.kernel, photo, one, options, say)
     return estimates
 
@@ -77,7 +78,8 @@ def _find(
         looks = estimate_kernels(network, patches, options, lambda f: say("estimate", f), record)
     shared = {stage: value / len(photos) for stage, value in seconds.items()}
     return [
-        _conclude(network, solver, own, kernels, losses, dict(shared), options, say)
+        # Sampling has curves of its own, for each photo.
+        _conclude(network, solver, own, kernels, losses[:], dict(shared), options, say)
         for own, kernels in zip(patches, looks, strict=True)
     ]
 
@@ -126,7 +128,7 @@ def _conclude(
     if agreement < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)
     if trust < UNCERTAIN:
-        warnings.append(f"the kernel is uncertain (confidence {trust:.2f}): look at the result")
+        warnings.append(f"{UNCERTAIN_WARNING} (confidence {trust:.2f}): look at the result")
     return KernelEstimate(
         kernel.cpu().numpy(),
         width(kernel),

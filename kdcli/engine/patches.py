@@ -14,6 +14,7 @@ _STRIDE = 32
 _BAND = 512  # rows that are looked at together
 _CLIPPED = 0.99
 _FLAT = 0.6 / 255  # root mean square of the gradients below which there are no edges to speak of
+_WORTH = 0.01  # of the best patch's measure: less is next to nothing, and would outvote it
 
 
 def informative_patches(photo: torch.Tensor, count: int) -> torch.Tensor:
@@ -24,7 +25,7 @@ def informative_patches(photo: torch.Tensor, count: int) -> torch.Tensor:
 
     Args:
         photo: (1, C, H, W) in [0, 1]; a side below 256 is mirrored up to it.
-        count: at most so many; patches overlap by half at most.
+        count: at most so many; patches overlap by half at most, and none tells next to nothing.
 
     Returns:
         (N, C, 256, 256), 1 <= N <= count, the best first.
@@ -33,11 +34,12 @@ def informative_patches(photo: torch.Tensor, count: int) -> torch.Tensor:
     if short:
         photo = pad_reflect(photo, (short + 1) // 2)
     measure = _measure(photo)
+    least = _WORTH * float(measure.max())
     patches: list[torch.Tensor] = []
     for _ in range(count):
         best = int(measure.argmax())
         row, column = divmod(best, measure.shape[1])
-        if patches and measure[row, column] <= 0:
+        if patches and measure[row, column] <= least:
             break
         top = min(row * _STRIDE, photo.shape[-2] - PATCH)
         left = min(column * _STRIDE, photo.shape[-1] - PATCH)

@@ -9,6 +9,7 @@ import numpy as np
 from kdcli.engine.grid import KernelGrid
 
 FLAT_WARNING = "the photo has no edges to estimate a blur from: it is returned unchanged"
+UNCERTAIN_WARNING = "the kernel is uncertain"
 
 
 @dataclass
@@ -18,7 +19,7 @@ class KernelEstimate:
     Attributes:
         kernel: (64, 64) float32, sum 1; with a grid that of its middle.
         kernel_width: its extent in pixels.
-        reblur_loss: mean squared error of the patches blurred again; NaN where there is none.
+        reblur_loss: mean squared error of the patches blurred again; NaN where there is none, as with a grid.
         patches: how many were looked at.
         seconds: by stage.
         warnings: what the user should know, a line each.
@@ -26,7 +27,7 @@ class KernelEstimate:
             steps or, where there are none, the turns (as the paper's Figure 5); ``Options.residuals``.
         found: whether there was anything to estimate from; if not, the kernel is that of no blur.
         confidence: how similar (MNC) the kernel can be expected to be to the true one, in [0, 1]; NaN where
-            there is no estimate.
+            there is no estimate, and with a grid.
         grid: the kernels across the photo, where the blur changes; None where one is enough.
     """
 

@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Adds the time of a ``with`` block to a stage."""
+    """Adds the time of a ``with`` block to a stage, and of what it has told a GPU to do."""
     began = time.perf_counter()
     try:
         yield
     finally:
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began

@@ -16,7 +16,7 @@ from kdcli.engine.estimate import estimate_kernels
 from kdcli.engine.grid import KernelGrid, agreement, cut, nodes
 from kdcli.engine.options import Options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
-from kdcli.engine.results import KernelEstimate
+from kdcli.engine.results import UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.timed import timed
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet, luminance
@@ -54,12 +54,16 @@ def look_across(
         if options.blur == "auto":
             quarters = _quarters(photo)
             if agreement(*_look(network, quarters, options, lambda f: say("look across", 0.2 * f))) >= AGREED:
+                say("look across", 1.0)
                 return
         grid = kernel_grid(network, photo, options, None, lambda f: say("look across", 0.2 + 0.8 * f))
     if options.blur == "varying" or grid.agreement < AGREED:
         found.grid = grid
         found.kernel, found.kernel_width = grid.middle, width(torch.from_numpy(grid.middle))
-        found.warnings[:] = [warning for warning in found.warnings if warning != DISAGREEMENT_WARNING]
+        # What was said of the one kernel is not true of these.
+        found.reblur_loss = found.confidence = float("nan")
+        said = (DISAGREEMENT_WARNING, UNCERTAIN_WARNING)
+        found.warnings[:] = [warning for warning in found.warnings if not warning.startswith(said)]
 
 
 def image_grid(
@@ -92,7 +96,7 @@ def image_grid(
     say = progress or (lambda _stage, _fraction: None)
     photo = to_tensor(image, models.device, options.light)
     grid = kernel_grid(models.kernel, photo, options, shape, lambda f: say("estimate", f))
-    return replace(grid, found=not is_flat(photo))
+    return replace(grid, found=not is_flat(informative_patches(photo, 1)))
 
 
 def kernel_grid(
@@ -123,6 +127,7 @@ def kernel_grid(
         progress(0.95)
         motion = fit_motion(kernels, places, _trust(network, patches, kernels[:, 0]).square(), middle)
         fitted = torch.cat([motion.at(*place) for place in places])
+    progress(1.0)
     return KernelGrid(
         fitted.view(len(rows), len(columns), KERNEL_SIZE, KERNEL_SIZE).cpu().numpy(),
         tuple(row + offset for row in rows),

@@ -39,9 +39,18 @@ def read_psf(path: Path) -> NDArray[np.float32]:
     """
     raw = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
     try:
-        return _to_canvas(_as_kernel(raw))
+        return to_kernel(raw)
     except KdError as error:
         raise KdError(f"{path} is no blur kernel: {error}") from error
+
+
+def to_kernel(raw: NDArray[Any]) -> NDArray[np.float32]:
+    """A kernel (h, w) in any scale on the canvas: float32 (64, 64), as ``read_psf`` returns it.
+
+    Raises:
+        KdError: it is no kernel, or larger than the canvas.
+    """
+    return _to_canvas(_as_kernel(raw))
 
 
 def write_psf(path: Place, kernel: NDArray[Any], *, overwrite: bool = False) -> None:

@@ -13,7 +13,12 @@ def mixed_precision(device: torch.device) -> torch.autocast:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast here; a processor without it emulates it at an eighth of float32's speed."""
+    """Whether bfloat16 is fast here; a processor without it emulates it at an eighth of float32's speed.
+
+    NVIDIA's GPUs multiply in it from compute capability 8 (Ampere) on.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
     return device.type != "cpu" or _processor_does()
 
 

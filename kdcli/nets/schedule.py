@@ -44,11 +44,6 @@ class Schedule:
         a = self.at(t)
         return (k_t - (1 - a).sqrt() * noise) / a.sqrt()
 
-    def velocity(self, k0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """v from k_0 and eps."""
-        a = self.at(t)
-        return a.sqrt() * noise - (1 - a).sqrt() * k0
-
     def times(self, steps: int) -> list[int]:
         """Times to visit in a reverse diffusion of so many steps, from STEPS - 1 down, evenly spaced."""
         if steps == 1:

@@ -1,4 +1,4 @@
-"""What a run needs to go on bit for bit, in a file."""
+"""What a run needs to go on as if it had not stopped, in a file; a solver's pairs alone are made anew."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import imageio.v3 as iio
 import numpy as np
 import torch
 
@@ -18,8 +17,9 @@ from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
+from kdcli.files.encode import SUFFIXES
+from kdcli.files.photo import read_photo
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 _MARGIN = KERNEL_SIZE // 2
 _GAMMA = 2.2
 
@@ -65,7 +65,7 @@ def load_photos(folder: Path) -> list[np.ndarray]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder: --photos wants a folder of sharp photos")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     with ThreadPoolExecutor(4) as pool:
         photos = list(pool.map(_load_photo, files))
     photos = [p for p in photos if min(p.shape[:2]) >= 256]
@@ -76,10 +76,11 @@ def load_photos(folder: Path) -> list[np.ndarray]:
 
 def _load_photo(file: Path) -> np.ndarray:
     try:
-        photo: np.ndarray = iio.imread(file, plugin="pillow", mode="RGB")
-    except (OSError, ValueError) as error:
-        raise KdError(f"{file} can't be read as a photo: take it out of the folder") from error
-    return photo
+        pixels = read_photo(file).pixels
+    except KdError as error:
+        raise KdError(f"{error}; take it out of the folder") from error
+    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+    return np.rint(255 * colour).astype(np.uint8)
 
 
 def split_photos(photos: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

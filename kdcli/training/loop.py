@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -111,11 +112,16 @@ def train_loop(
         checkpoint.restore()
         if team.leads:
             forget_after(out / "log.jsonl", progress.step)
+        else:
+            task.restore([])  # what the first process has ready is for that one
         maker.part_from(team.rank)
+    if not team.leads:
+        own = np.random.default_rng([seed, team.rank, progress.step])
+        generator.manual_seed(int(own.integers(2**62)))
     before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
     with (
         stop_on_signal() as stopped,
-        (out / "log.jsonl" if team.leads else Path(os.devnull)).open("a") as log,
+        (out / "log.jsonl" if team.leads else Path(os.devnull)).open("a" if resume else "w") as log,
     ):
         while True:
             done = max(progress.step / plan.steps, progress.seconds / plan.budget)

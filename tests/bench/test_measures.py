@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as spline_shift
 
 from kdcli.bench import measures
+from kdcli.errors import KdError
 
 
 def photo(seed: int = 0, height: int = 120, width: int = 140) -> np.ndarray:
@@ -96,7 +97,7 @@ def test_grey_images_align_too() -> None:
 
 @pytest.mark.parametrize(("a", "b"), [((71, 100, 3), (71, 100, 3)), ((90, 90, 3), (90, 91, 3))])
 def test_images_that_cannot_be_aligned(a: tuple[int, ...], b: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="cannot be aligned"):
+    with pytest.raises(KdError, match="cannot be aligned"):
         measures.align(np.zeros(a), np.zeros(b))
 
 

@@ -14,8 +14,8 @@ from scipy.io import savemat
 from kdcli.bench.datasets import open_dataset
 from kdcli.bench.measures import mnc
 from kdcli.blur.convolve import convolve
-from kdcli.blur.kernels import to_canvas
 from kdcli.errors import KdError, UsageError
+from kdcli.files.psf import to_kernel
 from tests.bench.conftest import waves
 
 DATA = Path(os.environ.get("KD_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -41,7 +41,7 @@ def levin(tmp_path: Path) -> Path:
     for k in range(1, 9):
         kernel = path_kernel(k)
         save(folder / f"kernel{k}.png", kernel[::-1, ::-1] if k in (3, 6) else kernel)
-        blur = torch.from_numpy(to_canvas(kernel))[None, None]
+        blur = torch.from_numpy(to_kernel(kernel))[None, None]
         for i in range(1, 5):
             sharp = np.random.default_rng(i).integers(0, 256, (96, 100)).astype(np.float32)
             save(folder / f"im{i}.png", sharp)
@@ -58,7 +58,7 @@ def test_levin_turns_kernels_the_way_round_that_fits_the_photos(levin: Path) -> 
         kernel = dataset[index].kernel
         assert kernel is not None
         assert kernel.shape == (64, 64)
-        np.testing.assert_allclose(kernel, to_canvas(path_kernel(index + 1)), atol=1e-6)
+        np.testing.assert_allclose(kernel, to_kernel(path_kernel(index + 1)), atol=1e-6)
     pair = dataset[9]
     assert pair.sharp.shape == pair.blurred.shape == (96, 100, 3)
     np.testing.assert_array_equal(np.rint(pair.sharp[..., 1] * 255), Image.open(levin / "im2.png"))
@@ -109,7 +109,7 @@ def test_levins_own_kernels_explain_the_photos() -> None:
     """In this copy six kernels are turned, and each pair is explained better by its kernel than turned."""
     dataset = open_dataset("levin", data_dir=DATA)
     stored = [np.asarray(Image.open(DATA / "levin" / f"kernel{k}.png"), np.float32) for k in range(1, 9)]
-    as_it_is = [mnc(to_canvas(raw), dataset[k].kernel) > 0.999 for k, raw in enumerate(stored)]  # type: ignore[arg-type]
+    as_it_is = [mnc(to_kernel(raw), dataset[k].kernel) > 0.999 for k, raw in enumerate(stored)]  # type: ignore[arg-type]
     assert as_it_is == [k in (4, 8) for k in range(1, 9)]
     for index in (3, 5, 6, 7, 31):  # the least symmetric ones
         pair = dataset[index]

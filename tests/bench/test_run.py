@@ -19,7 +19,9 @@ from kdcli.bench.bench import Bench, BenchConfig
 from kdcli.bench.dataset import Pair
 from kdcli.bench.datasets import open_dataset
 from kdcli.bench.journal import Journal
-from kdcli.bench.run import run_bench
+from kdcli.bench.results import read_result, to_json
+from kdcli.bench.run import _summary, run_bench
+from kdcli.bench.statistics import better_than_input
 from kdcli.engine.options import PRESETS
 from kdcli.errors import KdError, UsageError
 from tests.bench.conftest import timeless
@@ -121,7 +123,20 @@ def test_pictures_too_small_for_some_measure_are_failures(monkeypatch: pytest.Mo
     monkeypatch.setattr(Grains, "side", 64)
     (summary,) = run_bench(Grains(), config("identity"))["methods"]  # type: ignore[arg-type]
     assert summary["count"] == 0
-    assert all("cannot be aligned" in row["error"] for row in summary["failed"])
+    assert all(row["error"].startswith("images of (64, 64, 3)") for row in summary["failed"])
+
+
+def test_a_pair_without_blur_leaves_the_means_finite(tmp_path: Path) -> None:
+    rows = [
+        {"name": "a.png", "psnr": float("inf"), "psnr_input": float("inf")},
+        {"name": "b.png", "psnr": 25.0, "psnr_input": 20.0},
+    ]
+    live = _summary("kd", rows, {})
+    assert live["mean"] == {"psnr": 25.0, "psnr_input": 20.0}
+    (tmp_path / "r.json").write_text(to_json({"methods": [live]}))
+    (read,) = read_result(tmp_path / "r.json")["methods"]
+    assert better_than_input(live) == better_than_input(read) == 1
+    assert live["better_than_input"] == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts a peak anew")

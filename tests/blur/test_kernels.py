@@ -56,23 +56,6 @@ def test_centred_loses_what_leaves_the_canvas() -> None:
     assert found.sum() == 1
 
 
-def test_to_canvas_takes_kernels_of_any_size() -> None:
-    small = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 4.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
-    found = algebra.to_canvas(small)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found[32, 31:34], [0.25, 0.5, 0.25])
-    assert found.sum() == pytest.approx(1)
-    wide = np.zeros((100, 100))
-    wide[80, 70] = 3
-    np.testing.assert_array_equal(algebra.to_canvas(wide), algebra.impulse().numpy())
-
-
-@pytest.mark.parametrize(("kernel", "said"), [(np.zeros((5, 5)), "empty"), (np.ones((3, 65)), "3x65")])
-def test_to_canvas_refuses(kernel: np.ndarray, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        algebra.to_canvas(kernel)
-
-
 def test_shift_by_whole_pixels_is_a_move_and_zeros_enter() -> None:
     kernel = random_kernel()
     found = algebra.shift(kernel[None, None], 3.0, -2.0)[0, 0]

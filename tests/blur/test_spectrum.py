@@ -46,6 +46,10 @@ def test_descent_is_minus_the_gradient_with_the_scale_held(kernels: torch.Tensor
     torch.testing.assert_close(found, -kernel.grad, rtol=1e-3, atol=1e-3 * float(found.abs().max()))
 
 
+def test_a_photo_without_edges_has_no_ghosts() -> None:
+    assert SpectralLikelihood(torch.zeros(1, 2, 96, 96)).cepstrum(64).isfinite().all()
+
+
 def test_the_loss_prefers_the_true_blur_to_none_and_to_others(kernels: torch.Tensor) -> None:
     for i in range(3):
         model = SpectralLikelihood(

@@ -56,6 +56,16 @@ def test_together_as_alone(models: Models) -> None:
         assert float(np.abs(one.restored - alone.restored).mean()) < 0.01  # photos differ by 0.2
 
 
+def test_sampled_photos_have_their_own_curves(models: Models) -> None:
+    options = replace(OPTIONS, steps=3, guidance=0.05)
+    photos = [rough(300, 700, 1), rough(200, 180, 2)]
+    together = deblur_images(photos, models, options)
+    for photo, one in zip(photos, together, strict=True):
+        curves = np.array(one.residuals)
+        assert curves.shape == (one.patches, 3)
+        np.testing.assert_allclose(curves, deblur_image(photo, models, options).residuals, rtol=0.05)
+
+
 def test_a_known_kernel_is_that_of_all(models: Models) -> None:
     kernel = np.zeros((64, 64), dtype=np.float32)
     kernel[32, 30:35] = 0.2

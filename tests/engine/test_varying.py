@@ -18,6 +18,7 @@ from kdcli.engine.grid import MOST, KernelGrid, agreement, cut, nodes
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH
 from kdcli.engine.restore import restore, restore_varying
+from kdcli.engine.results import UNCERTAIN_WARNING
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
@@ -132,6 +133,8 @@ def test_varying_is_done_where_there_is_room_for_it(models: Models) -> None:
     assert found.grid.kernels.shape == (1, 2, 64, 64)
     np.testing.assert_allclose(found.grid.kernels.sum((-2, -1)), 1, atol=1e-5)
     np.testing.assert_array_equal(found.kernel, found.grid.kernels[0, 1])
+    assert np.isnan([found.confidence, found.reblur_loss]).all()  # those of the one kernel were others
+    assert not any(UNCERTAIN_WARNING in warning for warning in found.warnings)
     assert found.restored.shape == blurred.shape
     small = deblur_image(blurred[:, :300], models, options)
     assert small.grid is None

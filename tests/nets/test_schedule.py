@@ -70,12 +70,6 @@ def test_the_conversions_are_exact_inverses(schedule: Schedule) -> None:
     torch.testing.assert_close(schedule.k0_from_noise(k_t, noise, TIMES), k0, rtol=0, atol=1e-6)
 
 
-def test_velocity_is_the_noising_turned_by_a_quarter(schedule: Schedule) -> None:
-    k0, noise = some(2), some(3)
-    v, k_t = schedule.velocity(k0, noise, TIMES), schedule.noised(k0, noise, TIMES)
-    torch.testing.assert_close(v.square() + k_t.square(), k0.square() + noise.square(), rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("steps", [1, 2, 7, 20, 1000])
 def test_times_go_down_from_the_last(schedule: Schedule, steps: int) -> None:
     times = schedule.times(steps)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
 
 from kdcli.blur.convolve import convolve
 from kdcli.blur.degrade import soften
+from kdcli.errors import KdError
 from kdcli.training.data import PairMaker, load_photos, split_photos
 
 CPU = torch.device("cpu")
@@ -26,6 +28,17 @@ def test_photos_come_in_order_and_small_ones_are_left_out(photos: Path) -> None:
     assert [p.shape for p in found] == [(256, 272, 3)] * 3
     assert found[0].dtype == np.uint8
     assert not np.array_equal(found[0], found[1])
+
+
+def test_deep_and_grey_photos_are_as_they_look(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256 * 256).astype(np.uint16).reshape(256, 256)
+    iio.imwrite(tmp_path / "a.png", ramp)
+    (found,) = load_photos(tmp_path)
+    assert (found.shape, found.dtype) == ((256, 256, 3), np.uint8)
+    np.testing.assert_array_equal(found[..., 1], np.rint(ramp / 257))
+    (tmp_path / "b.png").write_bytes(b"no photo")
+    with pytest.raises(KdError, match=r"b\.png.* take it out"):
+        load_photos(tmp_path)
 
 
 def test_photos_are_either_trained_on_or_held_out() -> None:

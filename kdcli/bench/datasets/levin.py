@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from kdcli.bench.dataset import Dataset, Pair
 from kdcli.bench.datasets.places import find_set, require
-from kdcli.blur.kernels import KERNEL_SIZE, centred, mnc, to_canvas
+from kdcli.blur.kernels import KERNEL_SIZE, centred, mnc
 from kdcli.errors import KdError
 from kdcli.files.photo import read_photo
-from kdcli.files.psf import read_psf
+from kdcli.files.psf import read_psf, to_kernel
 
 NAME = "levin"
 OFFER = "https://webee.technion.ac.il/people/anat.levin"
@@ -98,9 +98,11 @@ def _kernel(folder: Path, k: int) -> NDArray[np.float32]:
     """A kernel (64, 64), as it is or turned by 180 degrees: whichever its photos speak for."""
     mat = _mat(folder, 1, k)
     try:
-        stored = to_canvas(_read_mat(mat, "f")) if mat.is_file() else read_psf(folder / f"kernel{k}.png")
-    except ValueError as error:
+        stored = to_kernel(_read_mat(mat, "f")) if mat.is_file() else None
+    except KdError as error:
         raise KdError(f"{mat} is damaged ({error}): get it again from {OFFER}") from error
+    if stored is None:
+        stored = read_psf(folder / f"kernel{k}.png")
     turned = centred(np.ascontiguousarray(stored[::-1, ::-1]))
     seen = _measured(folder, k)
     likeness = [float(mnc(seen, torch.from_numpy(kernel))) for kernel in (stored, turned)]
