@@ -6,15 +6,26 @@ import torch
 
 ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
 _BLOCK = 32
+_INNER = slice(1, _BLOCK // 2)  # columns of the half spectrum that stand for two frequencies
 _EMPTY = 0.25  # share of the frequencies that blur leaves to the noise; less would miss more of JPEG's
+_EMPTIEST = 0.1  # share of those at which a kernel is known to leave least
+_NONE = 1.15  # times the noise of rounding: what these may hold of a photo that has no other
 
 
-def noise_level(y: torch.Tensor) -> torch.Tensor:
+def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None) -> torch.Tensor:
     """The standard deviation of the noise in photos (N, C, H, W) in [0, 1]: (N, 1, 1, 1).
 
     Never less than that of rounding to 8 bits. They have 4 pixels a side or more.
+
+    Args:
+        kernel: (N, 1, 64, 64), of their blur, where it is known. It tells where to look in a photo that has
+            no other noise than that, and whose texture would be taken for some. Of other noise it would miss
+            what is coarse.
     """
-    return noise_floor(y).clamp(min=ROUNDING)
+    level = noise_floor(y).clamp(min=ROUNDING)
+    if kernel is None or min(y.shape[-2:]) < _BLOCK:
+        return level
+    return torch.where(_where_least_is_left(y, kernel) < _NONE * ROUNDING, ROUNDING, level)
 
 
 def noise_floor(y: torch.Tensor) -> torch.Tensor:
@@ -24,12 +35,31 @@ def noise_floor(y: torch.Tensor) -> torch.Tensor:
     a window). White noise has the same power everywhere and a blurred photo little at most frequencies, where
     differences of pixels take any texture that is left for noise.
     """
+    return _amplitude(_power(y).flatten(1).quantile(_EMPTY, dim=1))
+
+
+def _where_least_is_left(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """The same by the median of the frequencies of which a kernel and a photo's spectrum leave least."""
+    rows, columns = torch.fft.fftfreq(_BLOCK)[:, None], torch.fft.fftfreq(_BLOCK)[None]
+    photo = 1 / (rows**2 + columns**2 + 1 / _BLOCK**2).to(y.device)
+    folded = kernel[:, 0].unflatten(-1, (-1, _BLOCK)).sum(-2).unflatten(-2, (-1, _BLOCK)).sum(-3)
+    left = photo * torch.fft.fft2(folded).abs().square()
+    for dim in (-2, -1):  # the window mixes neighbours: Hann's main lobe
+        left = (left.roll(1, dim) + 4 * left + left.roll(-1, dim)) / 6
+    power, left = _power(y).flatten(1), left[..., _INNER].flatten(1)
+    least = left.argsort(1)[:, : int(_EMPTIEST * left.shape[1])]
+    return _amplitude(power.gather(1, least).median(1).values)
+
+
+def _amplitude(power: torch.Tensor) -> torch.Tensor:
+    return power.sqrt()[:, None, None, None]
+
+
+def _power(y: torch.Tensor) -> torch.Tensor:
+    """Bartlett's spectrum (N, side, columns), without the columns that stand for one frequency only."""
     side = min(_BLOCK, y.shape[-2], y.shape[-1])
     window = torch.hann_window(side, device=y.device)
     window = window[:, None] * window
     blocks = y.unfold(-2, side, side).unfold(-2, side, side).flatten(1, -3)
     blocks = (blocks - blocks.mean((-2, -1), keepdim=True)) * (window / window.square().sum().sqrt())
-    power = torch.fft.rfft2(blocks).abs().square().mean(1)
-    # Without the columns that stand for one frequency instead of two.
-    level = power[..., 1 : (side + 1) // 2].flatten(1).quantile(_EMPTY, dim=1).sqrt()
-    return level[:, None, None, None]
+    return torch.fft.rfft2(blocks).abs().square().mean(1)[..., 1 : (side + 1) // 2]

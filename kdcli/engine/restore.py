@@ -12,7 +12,8 @@ from kdcli.blur.noise import noise_level
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 from kdcli.nets.parts import Progress
-from kdcli.nets.solver import ALIGNED, Solver
+from kdcli.nets.prior import ALIGNED
+from kdcli.nets.solver import Solver
 
 _Restored = Callable[[torch.Tensor, float, float, Progress], torch.Tensor]
 """A tile's restoration, from the tile, the row and column of its middle, and whom to tell of the progress."""
@@ -40,7 +41,7 @@ def restore(
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, known)
+    best = _restorer(solver, photo, kernel if known else None)
     if not isinstance(solver, Solver):
         tile, discard = _PUBLISHED_TILE, _PUBLISHED_REACH
     elif photo.shape[-2] * photo.shape[-1] <= WHOLE:
@@ -64,7 +65,7 @@ def restore_varying(
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, known=False)
+    best = _restorer(solver, photo, None)
 
     def restored(tile: torch.Tensor, row: float, column: float, told: Progress) -> torch.Tensor:
         return best(tile, grid.motion.at(corner[0] + row, corner[1] + column), told)
@@ -75,20 +76,23 @@ def restore_varying(
 
 
 def _restorer(
-    solver: Restorer, photo: torch.Tensor, known: bool
+    solver: Restorer, photo: torch.Tensor, known: torch.Tensor | None
 ) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
-    """The solver, told whether the kernel is known, and the noise of the whole photo: tiles must agree."""
+    """The solver, told whether the kernel is known, and the noise of the whole photo: tiles must agree.
+
+    Of an estimated kernel the photo holds more than it explains, which had better count as noise.
+    """
     if not isinstance(solver, Solver):
         return lambda tile, kernel, _told: solver(tile, kernel)
-    exact = 1.0 if known else None
-    noise = _noise(photo)
+    exact = None if known is None else 1.0
+    noise = _noise(photo, known)
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
-def _noise(photo: torch.Tensor) -> torch.Tensor:
+def _noise(photo: torch.Tensor, kernel: torch.Tensor | None = None) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
     down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
-    parts = [noise_level(photo[..., rows, columns]) for rows in down for columns in across]
+    parts = [noise_level(photo[..., rows, columns], kernel) for rows in down for columns in across]
     return torch.stack(parts).median(0).values
 
 

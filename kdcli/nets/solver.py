@@ -10,39 +10,32 @@ back as well, at every place as far as the network is unsure of it (plug-and-pla
 ringing looks like and falls back on the blurred photo where nothing else can be trusted.
 
 The conjugate gradients are those of the whole photo, whatever its size: what lies beyond a tile's edge would
-be felt far inside. The network sees no further than ``_VIEW`` (its norms look at one place at a time), and
-goes over large photos in parts.
+be felt far inside. The network sees no further than a small surrounding (its norms look at one place at a
+time), and goes over large photos in parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, pull_towards, unclipped
 from kdcli.blur.noise import ROUNDING, noise_level
 from kdcli.blur.sparse import restore_sparse
-from kdcli.nets.blocks import PixelNorm, UNet
-from kdcli.nets.parts import Progress, in_parts
-from kdcli.nets.precision import mixed_precision
+from kdcli.nets.parts import Progress
+from kdcli.nets.prior import LearnedPrior
 
-# Strengths of the priors where rounding is all the noise: sparse, for estimated and known kernels; quadratic.
-FAITHFUL, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 1e-2
+# Strengths of the priors where rounding is all the noise: sparse, for kernels of which next to nothing and of
+# which nearly all is known, and for known ones; quadratic.
+FAITHFUL, FAITHFUL_SURE, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 6e-6, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
-KNOWN_ROUNDS, KNOWN_STEPS = 6, 20  # a weaker prior takes more of them to say what the photo says
+KNOWN_ROUNDS, KNOWN_STEPS = 6, 24  # a weaker prior takes more of them to say what the photo says
 LEARNT = 0.8  # how far the estimated kernels of the training are said to be known
 CLEAN, NOISY = 0.9, 0.8  # how far those of the engine are taken to be: see ``estimated``
 _NOISY_FROM = 1.5  # times the noise of rounding
-_SHUFFLE = 4
-ALIGNED = 4 * _SHUFFLE  # the network's coarsest pixel
-_VIEW = 9 * ALIGNED  # pixels on every side on which the network's answer for one depends, no more
-_PART = 1536  # side of the parts in which the network goes over larger photos, which bounds the memory
-_HELD, _SURE = 3.0, 3.0  # the most that the logarithm of a strength is, and that the network adds to it
-_FLAGS = 3  # maps that say how the kernel is known, how noisy the photo is, which turn this is
+_HELD = 3.0  # the most that the logarithm of a strength is
 _DECONVOLUTION = 0.6  # of the time of a restoration, about
 
 
@@ -70,11 +63,7 @@ class Solver(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (96, 160, 256)):
         super().__init__()
-        self.head = nn.Conv2d(9 * _SHUFFLE**2 + _FLAGS, widths[0], 3, padding=1)
-        self.body = UNet(widths, blocks=1, norm=PixelNorm)
-        self.tail = nn.Conv2d(widths[0], 7 * _SHUFFLE**2, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+        self.prior = LearnedPrior(widths)
         # The logarithm of the pull towards the first image: by itself, for a known kernel, for noise.
         self.pull = nn.Parameter(torch.tensor([-3.5, -2.7, 1.0]))
         # The same towards the second image: for a known kernel, what an estimated one adds, for noise.
@@ -96,13 +85,14 @@ class Solver(nn.Module):
             exact: (N,) or one for all, from 0 to 1, how far the kernel is known rather than estimated;
                 by default as far as the engine's kernels are (``estimated``).
             noise: (N, 1, 1, 1), the standard deviation of the noise; by default that of these pixels
-                (``noise_level``), but parts of one photo should share it.
+                (``noise_level``, told the kernel if ``exact`` is given); parts of one photo should share it.
             progress: called with the fraction that is done.
 
         Returns:
             (N, 3, H, W).
         """
-        noise = noise_level(y) if noise is None else noise
+        if noise is None:
+            noise = noise_level(y, None if exact is None else kernel)
         known = estimated(noise) if exact is None else self.known(kernel, exact)
         restorations = self.deconvolve(y, kernel, known, noise, lambda f: progress(f * _DECONVOLUTION))
         rest = 1 - _DECONVOLUTION
@@ -131,7 +121,8 @@ class Solver(nn.Module):
         Known kernels get the steps that they take if all kernels of the batch are known.
         """
         model, power = _model(y, kernel), (noise / ROUNDING).square()
-        sparse = FAITHFUL * (FAITHFUL_KNOWN / FAITHFUL) ** known * power
+        partly = FAITHFUL * (FAITHFUL_SURE / FAITHFUL) ** known
+        sparse = torch.where(known == 1, FAITHFUL_KNOWN, partly) * power
         rounds, steps = (KNOWN_ROUNDS, KNOWN_STEPS) if bool((known == 1).all()) else (ROUNDS, STEPS)
         faithful = restore_sparse(y, model, strength=sparse, rounds=rounds, steps=steps, progress=progress)
         quadratic = (0.12 * SMOOTH * power).clamp(min=SMOOTH)
@@ -157,14 +148,14 @@ class Solver(nn.Module):
         smooth, canvas = restorations.pop(), restorations.pop()
         model, loud = _model(y, kernel), (noise / ROUNDING).log()
         flags = torch.cat([known, loud, torch.zeros_like(known)], dim=1)
-        image = self._look(y, model.crop(canvas), model.crop(smooth), flags, lambda f: progress(0.4 * f))[0]
+        image = self.prior(y, model.crop(canvas), model.crop(smooth), flags, lambda f: progress(0.4 * f))[0]
         del smooth
         yield image
         canvas = model.paste(image, canvas)
         pull = (self.pull[0] + self.pull[1] * known + self.pull[2] * loud).exp()
         canvas = pull_towards(y, model, canvas, strength=pull, steps=PULL_STEPS)
         flags = torch.cat([known, loud, torch.ones_like(known)], dim=1)
-        image, sure = self._look(y, model.crop(canvas), image, flags, lambda f: progress(0.5 + 0.4 * f))
+        image, sure = self.prior(y, model.crop(canvas), image, flags, lambda f: progress(0.5 + 0.4 * f))
         canvas = model.paste(image, canvas)
         del image
         unknown = (1 - known) / (1 - LEARNT)
@@ -173,42 +164,3 @@ class Solver(nn.Module):
         canvas = pull_towards(y, model, canvas, strength=strength, steps=PULL_STEPS)
         progress(1.0)
         yield model.crop(canvas)
-
-    def _look(
-        self,
-        y: torch.Tensor,
-        faithful: torch.Tensor,
-        smooth: torch.Tensor,
-        flags: torch.Tensor,
-        progress: Progress,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The learned prior, of the photo, a faithful and a smooth restoration.
-
-        Returns:
-            An image (N, 3, H, W), and how sure the network is of it, from -3 to 3: (N, 1, H, W).
-        """
-        return in_parts(  # type: ignore[return-value]
-            partial(self._look_at, flags),
-            (y, faithful, smooth),
-            side=_PART,
-            view=_VIEW,
-            progress=progress,
-        )
-
-    def _look_at(
-        self, flags: torch.Tensor, y: torch.Tensor, faithful: torch.Tensor, smooth: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One part of it."""
-        height, width = y.shape[-2:]
-        images = torch.cat([y, faithful.clamp(-0.5, 1.5), smooth.clamp(-0.5, 1.5)], dim=1)
-        images = F.pad(images, (0, -width % ALIGNED, 0, -height % ALIGNED), mode="replicate")
-        x = F.pixel_unshuffle(images - 0.5, _SHUFFLE)
-        x = torch.cat([x, flags.expand(-1, -1, *x.shape[-2:])], dim=1)
-        x = x.contiguous(memory_format=torch.channels_last)
-        with mixed_precision(y.device):
-            x = self.tail(self.body(self.head(x)))
-        maps = F.pixel_shuffle(x, _SHUFFLE).float()[..., :height, :width]
-        gate, correction, sure = maps.split([3, 3, 1], dim=1)
-        # A known kernel deserves the faithful image, an estimated one half of it, until the gate says else.
-        image = smooth + ((1 + flags[:, :1]) / 2 + torch.tanh(gate)) * (faithful - smooth) + correction
-        return image, _SURE * torch.tanh(sure / _SURE)

@@ -26,7 +26,7 @@ from kdcli.weights.register import UNKNOWN
 from kdcli.weights.store import choose_device, fill, save_weights
 
 Network = Literal["kernel", "solver"]
-_ARCHITECTURES = {"kernel": "kernel-2", "solver": "solver-4"}  # in kdcli.weights.architectures
+_ARCHITECTURES = {"kernel": "kernel-2", "solver": "solver-5"}  # in kdcli.weights.architectures
 
 
 @dataclass(frozen=True)

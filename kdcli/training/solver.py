@@ -133,7 +133,7 @@ class SolverTask:
     def _ready(self, network: Solver, pairs: Batch, known: float) -> _Ready:
         """Pairs with kernels that are known so far, deconvolved."""
         flag = network.known(pairs.kernel, known)
-        noise = noise_level(pairs.blurred)
+        noise = noise_level(pairs.blurred, pairs.kernel if known == 1 else None)
         faithful, smooth = network.deconvolve(pairs.blurred, pairs.kernel, flag, noise)
         return _Ready(pairs.blurred, pairs.sharp, pairs.kernel, flag, noise, faithful, smooth)
 

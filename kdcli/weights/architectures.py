@@ -34,12 +34,12 @@ class Architecture:
 # A change that makes older files unfit takes a new name; the old one stays for as long as it can be loaded.
 ARCHITECTURES = {
     "kernel-2": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
-    "solver-4": Architecture("solver", "kdcli.nets.solver", "Solver"),
+    "solver-5": Architecture("solver", "kdcli.nets.solver", "Solver"),
     "kernel-diff-1": Architecture("kernel", "kdcli.nets.paper.unet", "KernelUNet"),
     "dwdn-1": Architecture("solver", "kdcli.nets.paper.dwdn", "DWDN"),
 }
 
-_RETIRED = {"kernel-1": "0.4", "solver-1": "0.1", "solver-2": "0.3", "solver-3": "0.7"}
+_RETIRED = {"kernel-1": "0.4", "solver-1": "0.1", "solver-2": "0.3", "solver-3": "0.7", "solver-4": "0.8"}
 """Architectures that are gone, and the last version that knew them."""
 
 

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from kdcli.blur.convolve import convolve
 from kdcli.blur.degrade import jpeg, to_8_bit
@@ -44,6 +45,23 @@ def test_texture_is_no_noise(blurred: torch.Tensor) -> None:
 def test_between_the_levels_of_8_bits(blurred: torch.Tensor) -> None:
     levels = [float(noise_floor(to_8_bit(noisy(blurred, level / 255)))) for level in (0.5, 0.6, 0.7, 0.8)]
     assert all(after > 1.05 * before for before, after in itertools.pairwise(levels))
+
+
+def test_a_kernel_tells_where_rounding_is_all_the_noise() -> None:
+    across = torch.zeros(1, 1, 64, 64)
+    across[..., 32, 28:37] = 1 / 9  # which leaves what varies from row to row
+    photo = torch.from_numpy(data.rocket()[100:356, 100:356].copy()).permute(2, 0, 1)[None] / 255
+    y = to_8_bit(convolve(photo, across, "valid"))
+    assert float(noise_level(y)) > 1.15 * ROUNDING
+    assert float(noise_level(y, across)) == pytest.approx(ROUNDING)
+    grainy = to_8_bit(noisy(y, 0.004))
+    assert float(noise_level(grainy, across)) == float(noise_floor(grainy))
+    both, kernels = torch.cat([y, grainy]), across.expand(2, -1, -1, -1)
+    torch.testing.assert_close(
+        noise_level(both, kernels)[:, 0, 0, 0], torch.tensor([ROUNDING, float(noise_floor(grainy))])
+    )
+    small = y[..., :20, :20]  # too small to tell
+    assert float(noise_level(small, across)) == float(noise_level(small))
 
 
 def test_never_less_than_rounding(blurred: torch.Tensor) -> None:

@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> list[Path]:
     paths = []
     for role, make in (("kernel", small_kernel), ("solver", small_solver)):
         words = {
-            "architecture": {"kernel": "kernel-2", "solver": "solver-4"}[role],
+            "architecture": {"kernel": "kernel-2", "solver": "solver-5"}[role],
             "data": "3 photos",
             "validation": "mnc 0.5",
         }

@@ -8,7 +8,7 @@ from kdcli.nets.solver import Solver
 # Run first in the processes that the tests start.
 SMALL = """
 from kdcli.weights.architectures import ARCHITECTURES, Architecture
-for name in ("kernel-2", "solver-4"):
+for name in ("kernel-2", "solver-5"):
     role = ARCHITECTURES[name].role
     ARCHITECTURES[name] = Architecture(role, "tests.cli.small", f"small_{role}")
 """

@@ -28,7 +28,7 @@ def test_list(register: Path, files: list[Path], capsys: pytest.CaptureFixture[s
     said(capsys, f"weights add mine {files[0]} --licence MIT -q")
     text = said(capsys, "weights list")
     assert (
-        "default  kernel (kernel-2), solver (solver-4), 23.8 MB, comes with kd\n    quality: BSD100" in text
+        "default  kernel (kernel-2), solver (solver-5), 24.2 MB, comes with kd\n    quality: BSD100" in text
     )
     assert f"mine  kernel (kernel-2), 0.2 MB, {files[0].parent}\n    quality: not stated\n" in text
     both = {entry["name"]: entry for entry in json.loads(said(capsys, "weights list --json"))}

@@ -12,7 +12,7 @@ import torch
 from skimage import data
 
 import kdcli.engine.restore as engine
-import kdcli.nets.solver as nets
+import kdcli.nets.prior as nets
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import to_8_bit
 from kdcli.blur.families import sample
@@ -30,8 +30,9 @@ from kdcli.engine.results import FLAT_WARNING
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
+from kdcli.nets.prior import ALIGNED
 from kdcli.nets.schedule import make_schedule
-from kdcli.nets.solver import ALIGNED, Solver
+from kdcli.nets.solver import Solver
 from kdcli.weights import Models, load_models
 
 QUICK = replace(PRESETS["fast"], coarse=1, fine=1)

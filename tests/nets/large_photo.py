@@ -9,6 +9,7 @@ import sys
 
 import torch
 
+import kdcli.nets.prior as prior
 import kdcli.nets.solver as solver
 from tests.engine.large_photo import peak
 
@@ -16,7 +17,7 @@ if __name__ == "__main__":
     height, width = map(int, sys.argv[1:])
     torch.set_num_threads(1)
     solver.ROUNDS, solver.STEPS, solver.SMOOTH_STEPS, solver.PULL_STEPS = 1, 2, 2, 2
-    solver._PART = 512
+    prior._PART = 512
     network = solver.Solver((8, 8, 8)).eval().requires_grad_(False)
     photo = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     kernel = torch.zeros(1, 1, 64, 64)

@@ -32,5 +32,8 @@ def test_an_older_pytorch_is_asked_another_way(monkeypatch: pytest.MonkeyPatch) 
     precision._processor_does.cache_clear()
 
 
-def test_a_gpu_always_does() -> None:
-    assert precision.multiplies_bfloat16(torch.device("cuda"))
+def test_gpus_do_from_ampere_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    capability = {0: (7, 5), 1: (8, 0), 2: (9, 0)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability[device.index])
+    found = [precision.multiplies_bfloat16(torch.device("cuda", index)) for index in capability]
+    assert found == [False, True, True]

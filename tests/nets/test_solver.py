@@ -10,8 +10,9 @@ from kdcli.blur.convolve import convolve
 from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.families import sample
 from kdcli.blur.noise import ROUNDING, noise_level
-from kdcli.nets import solver as module
-from kdcli.nets.solver import _VIEW, CLEAN, NOISY, Solver, estimated
+from kdcli.nets import prior
+from kdcli.nets.prior import _VIEW
+from kdcli.nets.solver import CLEAN, NOISY, Solver, estimated
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -21,7 +22,7 @@ def photo(*size: int) -> torch.Tensor:
 
 def deconvolved(solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool) -> list[torch.Tensor]:
     """The faithful and the smooth restoration on the canvas."""
-    return solver.deconvolve(y, kernel, solver.known(kernel, exact), noise_level(y))
+    return solver.deconvolve(y, kernel, solver.known(kernel, exact), noise_level(y, kernel))
 
 
 def turns(
@@ -29,7 +30,7 @@ def turns(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The first and the last image."""
     restorations = deconvolved(solver, y, kernel, exact)
-    first, last = solver.turns(y, kernel, solver.known(kernel, exact), noise_level(y), restorations)
+    first, last = solver.turns(y, kernel, solver.known(kernel, exact), noise_level(y, kernel), restorations)
     assert not restorations
     return first, last
 
@@ -60,11 +61,11 @@ def test_the_gate_chooses_between_the_restorations(solver: Solver, kernel: torch
     weak, strong = (model.crop(x) for x in deconvolved(solver, y, kernel, False))
     assert (weak - strong).abs().max() > 0.01
     with torch.no_grad():
-        solver.tail.bias.view(7, 16)[:3] = 20.0  # type: ignore[union-attr]
+        solver.prior.tail.bias.view(7, 16)[:3] = 20.0  # type: ignore[union-attr]
         first, last = turns(solver, y, kernel, False)
         torch.testing.assert_close(first, strong + 1.5 * (weak - strong), atol=1e-4, rtol=0)
         assert (last - weak).abs().max() > 1e-3  # the second turn has the pulled image for the weak one
-        solver.tail.bias.view(7, 16)[3:6] = 0.5  # type: ignore[union-attr]
+        solver.prior.tail.bias.view(7, 16)[3:6] = 0.5  # type: ignore[union-attr]
         torch.testing.assert_close(
             turns(solver, y, kernel, False)[0], strong + 1.5 * (weak - strong) + 0.5, atol=1e-2, rtol=0
         )
@@ -94,8 +95,10 @@ def test_the_noisier_the_photo_the_less_its_kernel_is_known() -> None:
 
 def test_a_part_is_restored_with_the_noise_of_the_whole(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(40, 40)
-    torch.testing.assert_close(solver(y, kernel, noise=noise_level(y)), solver(y, kernel), rtol=0, atol=0)
-    assert not torch.equal(solver(y, kernel, noise=2 * noise_level(y)), solver(y, kernel))
+    torch.testing.assert_close(
+        solver(y, kernel, noise=noise_level(y, kernel)), solver(y, kernel), rtol=0, atol=0
+    )
+    assert not torch.equal(solver(y, kernel, noise=2 * noise_level(y, kernel)), solver(y, kernel))
 
 
 def test_the_true_kernel_makes_a_photo_sharper(solver: Solver, kernel: torch.Tensor) -> None:
@@ -125,8 +128,8 @@ def test_what_the_network_is_unsure_of_is_pulled_back_to_the_photo(
     def unexplained(sure: float) -> float:
         """What the last image leaves of the photo, blurred again; the network's image is grey."""
         with torch.no_grad():
-            solver.tail.bias.view(7, 16)[3:6] = 0.3  # type: ignore[union-attr]
-            solver.tail.bias.view(7, 16)[6] = sure  # type: ignore[union-attr]
+            solver.prior.tail.bias.view(7, 16)[3:6] = 0.3  # type: ignore[union-attr]
+            solver.prior.tail.bias.view(7, 16)[6] = sure  # type: ignore[union-attr]
             last = turns(solver, y, kernel, True)[1]
         return float((convolve(last, kernel) - y)[..., 16:-16, 16:-16].square().mean())
 
@@ -143,7 +146,7 @@ def test_large_photos_in_parts_are_as_in_one(
             weight += 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
     said: list[float] = []
     whole = solver(y, kernel, exact=exact)
-    monkeypatch.setattr(module, "_PART", 2 * _VIEW + 64)
+    monkeypatch.setattr(prior, "_PART", 2 * _VIEW + 64)
     parts = solver(y, kernel, exact=exact, progress=said.append)
     torch.testing.assert_close(parts, whole, atol=1e-3, rtol=0)  # bfloat16 in other sums
     assert said == sorted(said)

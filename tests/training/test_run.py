@@ -69,7 +69,7 @@ def test_a_run_leaves_weights_log_and_samples(
     with Image.open(out / "samples.png") as sheet:
         assert sheet.width == 256  # one pair held out
     metadata = read_metadata(path)
-    assert metadata["architecture"] == {"kernel": "kernel-2", "solver": "solver-4"}[network]
+    assert metadata["architecture"] == {"kernel": "kernel-2", "solver": "solver-5"}[network]
     assert metadata["command"] == "kd train"
     fresh = run.KernelNet() if network == "kernel" else run.Solver()
     before = {n: w.clone() for n, w in fresh.state_dict().items()}
@@ -119,7 +119,7 @@ def test_other_seeds_give_other_weights(small: dict[str, Any], tmp_path: Path) -
     first = load_state(train(TrainConfig(**small), silent))
     small["out"] = tmp_path / "other"
     other = load_state(train(TrainConfig(**small, seed=1), silent))
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+    assert not torch.equal(first["prior.head.weight"], other["prior.head.weight"])
 
 
 def test_the_solver_learns_with_an_estimators_kernels(small: dict[str, Any], tmp_path: Path) -> None:

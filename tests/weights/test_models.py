@@ -109,4 +109,4 @@ def test_weights_for_an_older_kd(toys: Path, tmp_path: Path) -> None:
 
 def test_weights_of_another_network_by_their_shapes(toys: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another network"):
-        load_models("cpu", claiming(toys, tmp_path / "p", "solver", "solver-4"))
+        load_models("cpu", claiming(toys, tmp_path / "p", "solver", "solver-5"))

@@ -71,7 +71,7 @@ def test_a_damaged_register_is_one_clear_line(tmp_path: Path, text: str) -> None
         ("sha256", None, "sha256"),
         ("architecture", None, "no architecture"),
         ("architecture", "../x", "no architecture"),
-        ("architecture", "solver-4", "is a solver"),
+        ("architecture", "solver-5", "is a solver"),
     ],
 )
 def test_what_an_entry_must_not_say(part: str, value: object, reason: str) -> None:
