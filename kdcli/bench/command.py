@@ -13,8 +13,9 @@ import imageio.v3 as iio
 import numpy as np
 
 from kdcli.bench.answer import Answer, true_kernel
-from kdcli.bench.dataset import Pair, read_colour
+from kdcli.bench.dataset import Pair
 from kdcli.errors import KdError, UsageError
+from kdcli.files.photo import read_colour
 
 _SECONDS = 3600.0  # after which a program counts as hung
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
-from kdcli.files.photo import read_photo
+from kdcli.files.photo import read_colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +119,6 @@ def read_pair(name: str, sharp: Path, blurred: Path, kernel: NDArray[np.float32]
         places = [f"{file.parent.name}/{file.name}" for file in (sharp, blurred)]
         raise KdError(f"{sharp.parent.parent}: {' and '.join(places)} differ in size: make the set again")
     return Pair(name, before, after, kernel)
-
-
-def read_colour(path: Path) -> NDArray[np.float32]:
-    """A photo (H, W, 3) float32 in [0, 1]; a grey one has three equal channels.
-
-    Raises:
-        UsageError, KdError: see ``read_photo``.
-    """
-    pixels = read_photo(path).pixels
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
 
 
 def _kernels(folder: Path, count: int) -> NDArray[np.float32] | None:

@@ -19,8 +19,9 @@ from kdcli.blur import kernels
 from kdcli.errors import KdError
 
 BORDER = 32
-_LEAST_SIDE = 2 * BORDER + 8  # of images that can be aligned
 """Pixels that the aligned measures leave out: half a kernel."""
+
+_LEAST_SIDE = 2 * BORDER + 8  # of images that can be aligned
 
 _FARTHEST = 16  # whole pixels that are searched, each way
 _STEPS = (0.5, 0.25, 0.125, 0.0625)

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from kdcli._version import __version__
-from kdcli.bench.dataset import read_colour
 from kdcli.bench.pairs import CROP, blur, random_crop, record, to_float
 from kdcli.blur.families import FAMILIES, sample
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
+from kdcli.files.photo import read_colour
 
 _KERNELS_AT_ONCE = 256
 

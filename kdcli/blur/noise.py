@@ -22,10 +22,11 @@ def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None) -> torch.Te
             no other noise than that, and whose texture would be taken for some. Of other noise it would miss
             what is coarse.
     """
-    level = noise_floor(y).clamp(min=ROUNDING)
+    power = _power(y)
+    level = _floor(power).clamp(min=ROUNDING)
     if kernel is None or min(y.shape[-2:]) < _BLOCK:
         return level
-    return torch.where(_where_least_is_left(y, kernel) < _NONE * ROUNDING, ROUNDING, level)
+    return torch.where(_where_least_is_left(power, kernel) < _NONE * ROUNDING, ROUNDING, level)
 
 
 def noise_floor(y: torch.Tensor) -> torch.Tensor:
@@ -35,20 +36,24 @@ def noise_floor(y: torch.Tensor) -> torch.Tensor:
     a window). White noise has the same power everywhere and a blurred photo little at most frequencies, where
     differences of pixels take any texture that is left for noise.
     """
-    return _amplitude(_power(y).flatten(1).quantile(_EMPTY, dim=1))
+    return _floor(_power(y))
 
 
-def _where_least_is_left(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def _floor(power: torch.Tensor) -> torch.Tensor:
+    return _amplitude(power.flatten(1).quantile(_EMPTY, dim=1))
+
+
+def _where_least_is_left(power: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """The same by the median of the frequencies of which a kernel and a photo's spectrum leave least."""
     rows, columns = torch.fft.fftfreq(_BLOCK)[:, None], torch.fft.fftfreq(_BLOCK)[None]
-    photo = 1 / (rows**2 + columns**2 + 1 / _BLOCK**2).to(y.device)
+    photo = 1 / (rows**2 + columns**2 + 1 / _BLOCK**2).to(power.device)
     folded = kernel[:, 0].unflatten(-1, (-1, _BLOCK)).sum(-2).unflatten(-2, (-1, _BLOCK)).sum(-3)
     left = photo * torch.fft.fft2(folded).abs().square()
     for dim in (-2, -1):  # the window mixes neighbours: Hann's main lobe
         left = (left.roll(1, dim) + 4 * left + left.roll(-1, dim)) / 6
-    power, left = _power(y).flatten(1), left[..., _INNER].flatten(1)
+    left = left[..., _INNER].flatten(1)
     least = left.argsort(1)[:, : int(_EMPTIEST * left.shape[1])]
-    return _amplitude(power.gather(1, least).median(1).values)
+    return _amplitude(power.flatten(1).gather(1, least).median(1).values)
 
 
 def _amplitude(power: torch.Tensor) -> torch.Tensor:

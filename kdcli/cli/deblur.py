@@ -9,7 +9,6 @@ import typer
 
 from kdcli.cli import arguments as args
 from kdcli.cli import by_products, engines, inputs
-from kdcli.cli.config import typed
 from kdcli.cli.console import Reporter, print_kernel
 from kdcli.cli.interrupt import leave_in_time
 from kdcli.engine.options import make_options
@@ -72,9 +71,7 @@ def deblur(
         seed=seed,
     )
     args.check_device(device)
-    if engine != "ray" and not typed(ctx, "ray_address"):
-        ray_address = None  # a setting, for when it is
-    run = engines.choose(engine, jobs, ray_address)
+    run = engines.choose(ctx, engine, jobs, ray_address)
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other: choose one")
 

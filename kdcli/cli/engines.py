@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
+from kdcli.cli.config import typed
 from kdcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Run(Protocol):
     ) -> None: ...
 
 
-def choose(engine: str, jobs: int | None, ray_address: str | None) -> Run:
-    """The engine that the options ask for.
+def choose(ctx: typer.Context, engine: str, jobs: int | None, ray_address: str | None) -> Run:
+    """The engine that the options ask for. A setting may name the cluster for when it is asked for.
 
     Raises:
         UsageError: they ask for two.
@@ -66,7 +67,7 @@ def choose(engine: str, jobs: int | None, ray_address: str | None) -> Run:
         from kdcli.jobs.ray_engine import run_jobs_on_ray
 
         return partial(run_jobs_on_ray, workers=jobs, address=ray_address or None)
-    if ray_address:
+    if ray_address and typed(ctx, "ray_address"):
         raise UsageError(f"--ray-address {ray_address} has no use without --engine ray: add it")
     from kdcli.jobs.run import run_jobs
 

@@ -39,14 +39,20 @@ def find_kernels(
         photos: (1, 3, H, W) in [0, 1] each, of any sizes.
         say: called with the stage and the fraction of it that is done.
     """
-    flat = [is_flat(informative_patches(photo, 1)) for photo in photos]  # however large what is around
-    edged = [photo for photo, nothing in zip(photos, flat, strict=True) if not nothing]
+    seconds: dict[str, float] = {}
+    with timed(seconds, "choose"):
+        patches = [informative_patches(photo, options.patches) for photo in photos]
+        flat = [is_flat(own[:1]) for own in patches]  # the best one, however large what is around
+    chosen = seconds["choose"] / max(1, len(photos))
+    edged = [own for own, nothing in zip(patches, flat, strict=True) if not nothing]
     if isinstance(models.kernel, KernelUNet):
-        found = iter([_find_as_published(models.kernel, models.solver, p, options, say) for p in edged])
+        found = iter([_find_as_published(models.kernel, models.solver, own, options, say) for own in edged])
     elif options.residuals:  # whose curves are those of one photo
-        found = (one for p in edged for one in _find(models.kernel, models.solver, [p], options, say))
+        found = (
+            one for own in edged for one in _find(models.kernel, models.solver, [own], chosen, options, say)
+        )
     else:
-        found = iter(_find(models.kernel, models.solver, edged, options, say))
+        found = iter(_find(models.kernel, models.solver, edged, chosen, options, say))
     estimates = [_nothing() if nothing else next(found) for nothing in flat]
     if isinstance(models.kernel, KernelNet):
         for photo, one in zip(photos, estimates, strict=True):
@@ -59,16 +65,17 @@ def find_kernels(
 def _find(
     network: KernelNet,
     solver: Restorer,
-    photos: Sequence[torch.Tensor],
+    patches: Sequence[torch.Tensor],
+    chosen: float,
     options: Options,
     say: Progress,
 ) -> list[KernelEstimate]:
-    if not photos:
+    """Of the patches of each photo, which took so many seconds a photo to choose."""
+    if not patches:
         return []
-    seconds: dict[str, float] = {}
+    seconds = {"estimate": chosen * len(patches)}
     losses: list[torch.Tensor] = []
     with timed(seconds, "estimate"):
-        patches = [informative_patches(photo, options.patches) for photo in photos]
 
         @torch.no_grad()
         def record(kernels: torch.Tensor) -> None:
@@ -76,7 +83,7 @@ def _find(
                 losses.append(Guide(solver, patches[0]).loss(kernels))
 
         looks = estimate_kernels(network, patches, options, lambda f: say("estimate", f), record)
-    shared = {stage: value / len(photos) for stage, value in seconds.items()}
+    shared = {stage: value / len(patches) for stage, value in seconds.items()}
     return [
         # Sampling has curves of its own, for each photo.
         _conclude(network, solver, own, kernels, losses[:], dict(shared), options, say)
@@ -147,14 +154,13 @@ def _nothing() -> KernelEstimate:
 
 
 def _find_as_published(
-    network: KernelUNet, solver: Restorer, photo: torch.Tensor, options: Options, say: Progress
+    network: KernelUNet, solver: Restorer, patches: torch.Tensor, options: Options, say: Progress
 ) -> KernelEstimate:
     """The published networks' own way to a kernel; see ``kdcli/engine/published.py``."""
     check_preset(options)
     generator = torch.Generator().manual_seed(options.seed)
     seconds: dict[str, float] = {}
     losses: list[torch.Tensor] = []
-    patches = informative_patches(photo, options.patches)
     with timed(seconds, "sample"):
         samples = sample_published(
             network, solver, patches, options, generator, lambda f: say("sample", f), losses.append

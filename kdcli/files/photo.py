@@ -113,6 +113,16 @@ def _upright_photo(decoded: Decoded, name: str) -> Photo:
     )
 
 
+def read_colour(path: Place) -> NDArray[np.float32]:
+    """A photo's pixels (H, W, 3) float32 in [0, 1]; a grey one has three equal channels.
+
+    Raises:
+        UsageError, KdError: see ``read_photo``.
+    """
+    pixels = read_photo(path).pixels
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
 def write_photo(
     path: Place, pixels: NDArray[Any], *, like: Photo, quality: int | None = None, overwrite: bool = False
 ) -> list[str]:

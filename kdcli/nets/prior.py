@@ -77,7 +77,7 @@ class LearnedPrior(nn.Module):
         """One part of it."""
         height, width = y.shape[-2:]
         y, faithful, smooth = (_filled(image) for image in (y, faithful, smooth))
-        x = _blocks([y, faithful.clamp(-0.5, 1.5), smooth.clamp(-0.5, 1.5)], _SHUFFLE)
+        x = _blocks([y, faithful, smooth], _SHUFFLE)
         x = torch.cat([x, flags.expand(-1, -1, *x.shape[-2:])], dim=1)
         with mixed_precision(y.device):
             features = self.body(self.head(x.contiguous(memory_format=torch.channels_last)))
@@ -86,7 +86,7 @@ class LearnedPrior(nn.Module):
         # A known kernel deserves the faithful image, an estimated one half of it, until the gate says else.
         image = smooth + ((1 + flags[:, :1]) / 2 + torch.tanh(gate)) * (faithful - smooth) + correction
 
-        x = _blocks([y, faithful.clamp(-0.5, 1.5), image.clamp(-0.5, 1.5)], _FINE)
+        x = _blocks([y, faithful, image], _FINE)
         with mixed_precision(y.device):
             x = torch.cat([x, F.pixel_shuffle(features, _SHUFFLE // _FINE)], dim=1)
             maps = self.fine(x.contiguous(memory_format=torch.channels_last))
@@ -101,5 +101,5 @@ def _filled(image: torch.Tensor) -> torch.Tensor:
 
 
 def _blocks(images: list[torch.Tensor], side: int) -> torch.Tensor:
-    """Images (N, 3, H, W) as maps of blocks of pixels, around zero."""
-    return F.pixel_unshuffle(torch.cat(images, dim=1) - 0.5, side)
+    """Images (N, 3, H, W) as maps of blocks of pixels, around zero and not far from it."""
+    return F.pixel_unshuffle(torch.cat(images, dim=1).clamp(-0.5, 1.5) - 0.5, side)

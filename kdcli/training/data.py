@@ -18,7 +18,8 @@ from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
-from kdcli.files.photo import read_photo
+from kdcli.files.photo import read_colour
+from kdcli.files.samples import to_integers
 
 _MARGIN = KERNEL_SIZE // 2
 _GAMMA = 2.2
@@ -76,11 +77,9 @@ def load_photos(folder: Path) -> list[np.ndarray]:
 
 def _load_photo(file: Path) -> np.ndarray:
     try:
-        pixels = read_photo(file).pixels
+        return to_integers(read_colour(file), None, 8)
     except KdError as error:
         raise KdError(f"{error}; take it out of the folder") from error
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-    return np.rint(255 * colour).astype(np.uint8)
 
 
 def split_photos(photos: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kdcli.bench.dataset import Dataset, Pair, read_colour
+from kdcli.bench.dataset import Dataset, Pair
 from kdcli.bench.pairs import CROP, blur, random_crop, record, to_float
 from kdcli.blur.families import sample
 from kdcli.errors import KdError
+from kdcli.files.photo import read_colour
 
 
 @dataclass(frozen=True, eq=False)
