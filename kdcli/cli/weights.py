@@ -153,6 +153,18 @@ def add(
         report.note(f"{target} has {name}: {found.name}")
 
 
+@weights_app.command("average")
+def average(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Of one network, two or more.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The mean.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Write the mean of networks that come from one another, often better than each of them."""
+    from kdcli.weights.average import average as write_mean
+
+    write_mean(files, out, overwrite=overwrite)
+
+
 @weights_app.command("push")
 def push(
     folder: Annotated[Path, typer.Argument(help="What kd train made: RUN/upload.")],
