@@ -159,10 +159,11 @@ def average(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The mean.", show_default=False)],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
 ) -> None:
-    """Write the mean of networks that come from one another, often better than each of them."""
+    """Write the mean of networks that come from one another, often better than each; print its path."""
     from kdcli.weights.average import average as write_mean
 
     write_mean(files, out, overwrite=overwrite)
+    typer.echo(out)
 
 
 @weights_app.command("push")

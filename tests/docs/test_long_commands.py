@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,9 @@ def test_weights_come_from_the_hub_and_go_there(hub: Hub, here: Path) -> None:
         hub.commit("OWNER/REPO", weights_files(kernel=b"numbers"), branch=branch)
     save_weights(small_kernel(), here / "kernel.safetensors", {"architecture": "kernel-2"})
     write_package(here / "runs/solver/upload", [here / "kernel.safetensors"])
+    for name in ("solver", "more"):  # runs of one network
+        (here / "runs" / name).mkdir(exist_ok=True)
+        shutil.copy(here / "kernel.safetensors", here / "runs" / name / "solver.safetensors")
     assert {command.words[1] for command in HUB} >= {"list", "fetch", "add", "path", "verify", "push"}
     for command in HUB:
         # Only its owner may push to a repository.

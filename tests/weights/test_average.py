@@ -62,6 +62,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     files = [saved(tmp_path / f"{value}.safetensors", value) for value in (1.0, 2.0)]
     words = ["weights", "average", *map(str, files), "-o", str(tmp_path / "mean.safetensors")]
     assert run(words) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'mean.safetensors'}\n"
     assert float(load_state(tmp_path / "mean.safetensors")["bias"][0]) == 1.5
     before = files[0].read_bytes()
     assert run([*words[:-1], str(files[0])]) == 2
