@@ -10,10 +10,10 @@ from safetensors.torch import save
 
 from kdcli.errors import UsageError
 from kdcli.files.atomic import write_atomically
-from kdcli.weights.header import digest, read_metadata
+from kdcli.weights.header import measure, read_metadata
 from kdcli.weights.store import load_state
 
-_SAID_BY_ALL = ("architecture", "data", "held_out")
+_SAID = ("architecture", "data", "held_out")
 
 
 def average(files: Sequence[Path], out: Path, *, overwrite: bool = False) -> None:
@@ -27,22 +27,25 @@ def average(files: Sequence[Path], out: Path, *, overwrite: bool = False) -> Non
         out: where the mean goes, in bfloat16. What all say of themselves it says, too.
 
     Raises:
-        UsageError: fewer than two files, one that does not exist, networks that differ; ``out`` exists.
+        UsageError: fewer than two files, one that is none of kd's (``measure``), networks that differ;
+            ``out`` exists.
         KdError: a file is damaged, or ``out`` cannot be written.
     """
     if len(files) < 2:
         raise UsageError("an average is of two weights files or more")
+    entries = [measure(file) for file in files]
     states = [load_state(file) for file in files]
-    words = [read_metadata(file) for file in files]
-    shapes = [{name: weight.shape for name, weight in state.items()} for state in states]
-    for file, said, shape in zip(files[1:], words[1:], shapes[1:], strict=True):
-        if (said.get("architecture"), shape) != (words[0].get("architecture"), shapes[0]):
+    kinds = [
+        (entry.architecture, {name: weight.shape for name, weight in state.items()})
+        for entry, state in zip(entries, states, strict=True)
+    ]
+    for file, kind in zip(files, kinds, strict=True):
+        if kind != kinds[0]:
             raise UsageError(f"{file} is of another network than {files[0]}: only like ones can be averaged")
     mean = {
         name: torch.stack([state[name] for state in states]).mean(0).to(torch.bfloat16) for name in states[0]
     }
-    shared = {
-        key: words[0][key] for key in _SAID_BY_ALL if len({said.get(key) for said in words} - {None}) == 1
-    }
-    shared["average_of"] = ", ".join(f"{file.name} {digest(file)[:12]}" for file in files)
+    first, *others = (read_metadata(file).items() for file in files)
+    shared = dict(said for said in first if said[0] in _SAID and all(said in other for other in others))
+    shared["average_of"] = ", ".join(f"{entry.file} {entry.sha256[:12]}" for entry in entries)
     write_atomically(out, save(mean, metadata=shared), overwrite=overwrite)

@@ -45,6 +45,15 @@ def test_the_mean_and_what_it_says(tmp_path: Path) -> None:
     assert measure(tmp_path / "mean.safetensors").architecture == "toy-1"
 
 
+@pytest.mark.parametrize("silent", [0, 1])
+def test_what_only_one_says_is_not_said(silent: int, tmp_path: Path) -> None:
+    words: list[dict[str, str]] = [{"data": "photos"}, {"data": "photos"}]
+    words[silent] = {}
+    files = [saved(tmp_path / f"{i}.safetensors", 1.0, **said) for i, said in enumerate(words)]
+    average(files, tmp_path / "mean.safetensors")
+    assert read_metadata(tmp_path / "mean.safetensors").keys() == {"architecture", "average_of"}
+
+
 def test_what_differs_is_refused(tmp_path: Path) -> None:
     first = saved(tmp_path / "a.safetensors", 1.0)
     shape = saved(tmp_path / "b.safetensors", 1.0, size=4)
