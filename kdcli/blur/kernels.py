@@ -41,6 +41,13 @@ def centre_of_mass(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (kernel.sum(-1) * place).sum(-1) / total, (kernel.sum(-2) * place).sum(-1) / total
 
 
+def radius(kernel: torch.Tensor) -> torch.Tensor:
+    """Root mean square distance (...) from the origin, in pixels, of kernels (..., K, K); at least 1."""
+    place = torch.arange(kernel.shape[-1], device=kernel.device) - kernel.shape[-1] // 2
+    square = place[:, None].square() + place.square()
+    return (kernel * square).sum((-2, -1)).clamp(min=1).sqrt()
+
+
 def width(kernel: torch.Tensor, threshold: float = 0.05) -> int:
     """Extent in pixels of a kernel (K, K): the longer side of the box of pixels over threshold x peak."""
     rows, columns = torch.nonzero(kernel > threshold * kernel.max(), as_tuple=True)

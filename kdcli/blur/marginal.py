@@ -17,12 +17,11 @@ without it, s becomes a part of k. It is a local search, which sharpens kernels 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from kdcli.blur.convolve import gaussian_otf, otf
 from kdcli.blur.deconvolve import UnknownBorder, solve
+from kdcli.blur.projected import accelerated, largest_eigenvalue, onto_simplex
 
 _FIRST_PRIOR = 1e-2  # level^2 W of the first mean, a Gaussian one
 _IMAGE_STEPS = 8  # of conjugate gradients, in every E
@@ -117,7 +116,7 @@ def _maximise(
     variance: torch.Tensor,
     kernel: torch.Tensor,
 ) -> torch.Tensor:
-    """The kernel of least expected reblurring error, by FISTA (Beck and Teboulle 2009).
+    """The kernel of least expected reblurring error.
 
     Args:
         mean: the spectrum of the mean of the sharp gradients, softened.
@@ -137,13 +136,7 @@ def _maximise(
     # On the whole canvas the curvature is a convolution with the autocorrelation of the mean, and larger.
     whole = otf(lags(mean.abs().square(), 2 * size), (2 * size, 2 * size))
     step = 1 / (largest_eigenvalue(lambda k: _within(k, whole), kernel) + spread)
-    ahead, momentum = kernel, 1.0
-    for _ in range(_KERNEL_STEPS):
-        before, kernel = kernel, onto_simplex(ahead - step * (curvature(ahead) - right))
-        after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        ahead = kernel + (momentum - 1) / after * (kernel - before)
-        momentum = after
-    return kernel
+    return accelerated(kernel, lambda k: onto_simplex(k - step * (curvature(k) - right)), _KERNEL_STEPS)
 
 
 def _within(kernel: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
@@ -151,25 +144,3 @@ def _within(kernel: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
     size = kernel.shape[-1]
     spectrum = torch.fft.rfft2(kernel, s=(2 * size, 2 * size))
     return torch.fft.irfft2(spectrum * transfer, s=(2 * size, 2 * size))[..., :size, :size]
-
-
-def largest_eigenvalue(
-    apply: Callable[[torch.Tensor], torch.Tensor], like: torch.Tensor, steps: int = 5
-) -> torch.Tensor:
-    """Of a positive operator on (N, ...), by power iteration from white noise, a tenth added: (N, 1, ...).
-
-    The noise is one for all N, so that what is found does not depend on a place in the batch.
-    """
-    v = torch.randn((1, *like.shape[1:]), generator=torch.Generator().manual_seed(0)).to(like)
-    dims = tuple(range(1, v.ndim))
-    for _ in range(steps):
-        v = apply(v / v.square().sum(dims, keepdim=True).sqrt().clamp(min=1e-20))
-    return 1.1 * v.square().sum(dims, keepdim=True).sqrt()
-
-
-def onto_simplex(k: torch.Tensor) -> torch.Tensor:
-    """The nearest kernels (N, 1, K, K) that are non-negative and sum to 1 (Held et al. 1974)."""
-    ordered = k.flatten(1).sort(1, descending=True).values
-    threshold = (ordered.cumsum(1) - 1) / torch.arange(1, ordered.shape[1] + 1, device=k.device)
-    last = (ordered > threshold).sum(1, keepdim=True) - 1
-    return (k - threshold.gather(1, last)[..., None, None]).clamp(min=0)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly, move_onto, normalise
-from kdcli.blur.marginal import largest_eigenvalue, onto_simplex
+from kdcli.blur.projected import accelerated, largest_eigenvalue, onto_simplex
 
 _CANVAS = KERNEL_SIZE + KERNEL_SIZE // 2  # room for shifts up to half a kernel
 _ANGLES, _STEP = 29, 2.0  # rolls, and the pixels by which neighbouring ones differ farthest from the middle
@@ -73,13 +73,11 @@ def fit_motion(
         if number > 0:
             target = move_onto(_project(density, phases).clamp(min=0), kernels)
         right = _back(weights * target, phases)
-        ahead, momentum = density, 1.0
-        for _ in range(_STEPS):
-            stepped = (ahead - step * (curvature(ahead) - right)).flatten(2)[..., None]
-            before, density = density, onto_simplex(stepped).view_as(density)
-            after = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-            ahead = density + (momentum - 1) / after * (density - before)
-            momentum = after
+
+        def stepped(w: torch.Tensor, right: torch.Tensor = right) -> torch.Tensor:
+            return onto_simplex((w - step * (curvature(w) - right)).flatten(2)[..., None]).view_as(w)
+
+        density = accelerated(density, stepped, _STEPS)
     return MotionDensity(density[0], angles, middle)
 
 

@@ -7,8 +7,10 @@ from itertools import product
 
 import torch
 
+from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
+from kdcli.blur.softness import softness_of_kernel
 from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 from kdcli.nets.parts import Progress
@@ -33,6 +35,8 @@ def restore(
 ) -> torch.Tensor:
     """Restore photos with one kernel each.
 
+    Estimated kernels also hold how soft the camera is, which is given back.
+
     Args:
         photo: (N, 3, H, W) in [0, 1].
         kernel: (N, 1, 64, 64).
@@ -48,9 +52,13 @@ def restore(
         tile, discard = max(photo.shape[-2:]), 0
     else:
         tile, discard = TILE, REACH
-    return _in_tiles(
-        lambda part, _row, _column, told: best(part, kernel, told), photo, tile, discard, progress
-    )
+    soft = None if known or not isinstance(solver, Solver) else softness_of_kernel(kernel)
+
+    def restored(part: torch.Tensor, _row: float, _column: float, told: Progress) -> torch.Tensor:
+        answer = best(part, kernel, told)
+        return answer if soft is None or not bool(soft.any()) else soften(answer.clamp_(0, 1), soft)
+
+    return _in_tiles(restored, photo, tile, discard, progress)
 
 
 def restore_varying(

@@ -15,7 +15,8 @@ import torch
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
-from kdcli.blur.kernels import KERNEL_SIZE
+from kdcli.blur.kernels import KERNEL_SIZE, radius
+from kdcli.blur.uneven import convolve_uneven
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
 from kdcli.files.photo import read_colour
@@ -23,6 +24,7 @@ from kdcli.files.samples import to_integers
 
 _MARGIN = KERNEL_SIZE // 2
 _GAMMA = 2.2
+_BEND = 0.3  # pixels that kernels change from the middle to an edge, in root mean square
 
 
 _Rows = TypeVar("_Rows", bound="Rows")
@@ -56,6 +58,39 @@ class Batch(Rows):
     blurred: torch.Tensor
     kernel: torch.Tensor
     noise_level: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Accidents(Rows):
+    """What happens to each of N samples besides the blur by one kernel.
+
+    Attributes:
+        gamma: (N,), by which files encode the light that is blurred.
+        gain: (N,), of the exposure; what goes beyond 1 is clipped.
+        noise: (N,), its standard deviation.
+        quality: (N,), of JPEG; above 100 for none.
+        softness: (N,), of the camera, in pixels.
+        grain: (N,), how coarse the noise is, in pixels.
+        bend: (N, 2, 2, 2), how far kernels change from the middle to the edges, in pixels.
+    """
+
+    gamma: torch.Tensor
+    gain: torch.Tensor
+    noise: torch.Tensor
+    quality: torch.Tensor
+    softness: torch.Tensor
+    grain: torch.Tensor
+    bend: torch.Tensor
+
+    @classmethod
+    def none(cls, count: int) -> Accidents:
+        """So many samples to which nothing happens."""
+        nothing, one = torch.zeros(count), torch.ones(count)
+        return cls(one, one, nothing, 101 * one, nothing, nothing, torch.zeros(count, 2, 2, 2))
+
+    def to(self, device: torch.device) -> Accidents:
+        """The same on another device."""
+        return Accidents(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 def load_photos(folder: Path) -> list[np.ndarray]:
@@ -120,18 +155,23 @@ class PairMaker:
         scenes = torch.stack([self._scene(bool(w)) for w in wide]).to(self.device)
         if kernels is None:
             kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
-        gamma, gain, noise, quality, softness, grain = (v.to(self.device) for v in self._accidents(count))
+        happened = (Accidents.none(count) if self.clean else self._accidents(count)).to(self.device)
+        gamma, gain = (v[:, None, None, None] for v in (happened.gamma, happened.gain))
 
-        scenes = soften(scenes, softness).clamp(0, 1)
-        linear = scenes ** gamma[:, None, None, None] * gain[:, None, None, None]
+        scenes = soften(scenes, happened.softness).clamp(0, 1)
+        linear = scenes**gamma * gain
+        bend = happened.bend / radius(kernels)[..., None, None]
         # The valid part starts one pixel before the scene's own margin ends.
-        blurred = convolve(linear, kernels, "valid")[..., 1:, 1:].clamp(0, 1)
-        blurred = blurred ** (1 / gamma)[:, None, None, None]
-        blurred = to_8_bit(add_noise(blurred, noise, self.generator, grain))
-        blurred = to_8_bit(jpeg(blurred, quality))
+        if bool((bend != 0).any()):
+            blurred = convolve_uneven(linear, kernels, bend, "valid")[..., 1:, 1:]
+        else:
+            blurred = convolve(linear, kernels, "valid")[..., 1:, 1:]
+        blurred = blurred.clamp(0, 1) ** (1 / gamma)
+        blurred = to_8_bit(add_noise(blurred, happened.noise, self.generator, happened.grain))
+        blurred = to_8_bit(jpeg(blurred, happened.quality))
         inner = slice(_MARGIN, _MARGIN + self.size)
-        sharp = (linear[..., inner, inner].clamp(0, 1)) ** (1 / gamma)[:, None, None, None]
-        return Batch(sharp, blurred, kernels, noise)
+        sharp = (linear[..., inner, inner].clamp(0, 1)) ** (1 / gamma)
+        return Batch(sharp, blurred, kernels, happened.noise)
 
     def _scene(self, wide: bool) -> torch.Tensor:
         """A crop with its surroundings: (C, size + 64, size + 64) in [0, 1]."""
@@ -171,11 +211,12 @@ class PairMaker:
             image = image.flip(-1)
         return image.rot90(int(self.rng.integers(4)), (-2, -1))
 
-    def _accidents(self, count: int) -> tuple[torch.Tensor, ...]:
-        """Gamma, exposure gain, noise level, JPEG quality, softness and grain of each sample.
+    def _accidents(self, count: int) -> Accidents:
+        """As cameras and files have them.
 
-        Photos straight from a camera are softer than those that were made smaller, and their noise coarser.
-        Without such, networks take the camera's softness for a part of the blur: kernels come out fat.
+        Photos straight from a camera are softer than those that were made smaller, their noise is coarser,
+        and their blur not quite the same everywhere. Without such, networks take the camera's softness for a
+        part of the blur, and kernels come out fat; and a solver trusts known kernels further than it should.
         """
         rng = self.rng
         uniform = rng.uniform(size=(6, count))
@@ -185,10 +226,12 @@ class PairMaker:
         quality = np.where(uniform[3] < 0.2, rng.uniform(75, 98, count), 101.0)
         softness = np.where(uniform[4] < 0.35, rng.uniform(0.3, 1.0, count), 0.0)
         grain = np.where(uniform[5] < 0.4, rng.uniform(0.3, 0.8, count), 0.0)
-        if self.clean:
-            gamma[:], gain[:], noise[:], quality[:], softness[:], grain[:] = 1, 1, 0, 101, 0, 0
-        accidents = (gamma, gain, noise, quality, softness, grain)
-        return tuple(torch.from_numpy(v).float() for v in accidents)
+        uneven = rng.uniform(size=count) < 0.35
+        softness = np.where(uneven, rng.uniform(0.3, 1.2, count), softness)
+        extent = np.where(uneven, _BEND * rng.uniform(size=count), 0.0)
+        bend = extent[:, None, None, None] * rng.standard_normal((count, 2, 2, 2))
+        accidents = (gamma, gain, noise, quality, softness, grain, bend)
+        return Accidents(*(torch.from_numpy(v).float() for v in accidents))
 
     def state(self) -> dict[str, Any]:
         """The state of the random generators, for a checkpoint."""

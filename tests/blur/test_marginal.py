@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
 from kdcli.blur.degrade import soften
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
-from kdcli.blur.marginal import ascend, largest_eigenvalue, onto_simplex
+from kdcli.blur.marginal import ascend
 from tests.blur.rectangles import rectangles, standardised
 
 
@@ -74,27 +73,3 @@ def test_kernels_come_out_and_each_is_its_own() -> None:
 def test_a_photo_without_contrast_gives_no_nan() -> None:
     found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), level=0.1)
     assert torch.isfinite(found).all()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_onto_simplex_is_the_nearest_point(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    k = 0.3 * torch.randn((2, 1, 4, 4), generator=generator, dtype=torch.float64)
-    nearest = onto_simplex(k)
-    assert float(nearest.min()) >= 0
-    torch.testing.assert_close(nearest.sum((-2, -1)), torch.ones(2, 1, dtype=torch.float64))
-    distance = (nearest - k).square().sum((1, 2, 3))
-    for _ in range(200):  # no other point of the simplex is nearer
-        other = torch.rand((2, 1, 4, 4), generator=generator, dtype=torch.float64)
-        other = nearest + 0.1 * (other / other.sum((-2, -1), keepdim=True) - nearest)
-        assert ((other - k).square().sum((1, 2, 3)) >= distance).all()
-
-
-def test_largest_eigenvalue() -> None:
-    generator = torch.Generator().manual_seed(0)
-    root = torch.randn((16, 16), generator=generator)
-    matrix = root @ root.T
-    found = largest_eigenvalue(
-        lambda v: (v.flatten(1) @ matrix).view_as(v), torch.zeros(1, 1, 4, 4), steps=200
-    )
-    assert float(found) == pytest.approx(1.1 * float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-3)

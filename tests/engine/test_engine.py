@@ -14,9 +14,9 @@ from skimage import data
 import kdcli.engine.restore as engine
 import kdcli.nets.prior as nets
 from kdcli.blur.convolve import convolve, pad_reflect
-from kdcli.blur.degrade import to_8_bit
+from kdcli.blur.degrade import soften, to_8_bit
 from kdcli.blur.families import sample
-from kdcli.blur.kernels import impulse, mnc
+from kdcli.blur.kernels import centred_exactly, impulse, mnc
 from kdcli.blur.light import to_encoded, to_linear
 from kdcli.blur.marginal import ascend
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
@@ -144,6 +144,20 @@ def test_photos_in_parts_have_no_seams(monkeypatch: pytest.MonkeyPatch, known: b
     parts = restore(solver, blur, kernels(1), known, done.append)
     assert len(done) > 10  # the deconvolution says seven times at most how far it is
     assert float((parts - whole).abs().max()) < 1 / 255
+
+
+def test_the_softness_of_the_camera_is_given_back_where_kernels_are_estimated() -> None:
+    solver = load_models("cpu").solver
+    photo = torch.from_numpy(data.rocket()[:128, 200:360]).permute(2, 0, 1)[None] / 255
+    fat = centred_exactly(soften(kernels(1), torch.tensor([1.2])))
+    blur = to_8_bit(convolve(photo, fat))
+
+    def fine(image: torch.Tensor) -> float:
+        return float(image.diff(dim=-1).square().mean() + image.diff(dim=-2).square().mean())
+
+    soft = restore(solver, blur, fat, False, lambda _: None)
+    assert fine(soft) < 0.9 * fine(solver(blur, fat).clamp(0, 1))
+    assert torch.equal(restore(solver, blur, fat, True, lambda _: None), solver(blur, fat, 1.0).clamp(0, 1))
 
 
 def test_the_noise_of_a_large_photo_is_not_that_of_a_sliver() -> None:

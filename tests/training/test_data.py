@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from kdcli.blur.convolve import convolve
 from kdcli.blur.degrade import soften
 from kdcli.errors import KdError
-from kdcli.training.data import PairMaker, load_photos, split_photos
+from kdcli.training.data import Accidents, PairMaker, load_photos, split_photos
 
 CPU = torch.device("cpu")
 
@@ -65,8 +66,7 @@ def test_pairs_with_real_surroundings_and_turned_kernels_obey_the_model(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = maker(photos)
-    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0], [0.0], [0.0]])
-    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(6, count)))
+    monkeypatch.setattr(pairs, "_accidents", Accidents.none)
     batch = pairs.make(6)
     torch.testing.assert_close(batch.kernel.sum((1, 2, 3)), torch.ones(6))
     inner = convolve(batch.sharp, batch.kernel, "valid")
@@ -91,15 +91,28 @@ def test_some_photos_are_as_soft_as_a_cameras_and_so_is_their_sharp_side(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs, crisp = maker(photos, family="identity"), maker(photos, family="identity")
-    calm = torch.tensor([[1.0], [1.0], [0.0], [101.0], [1.0], [0.0]])
-    monkeypatch.setattr(pairs, "_accidents", lambda count: tuple(calm.expand(6, count)))
-    monkeypatch.setattr(crisp, "_accidents", lambda count: tuple((calm * (calm != 1)).expand(6, count)))
-    calm[:2] = 1 + 1e-6  # all that is 1 is the softness
+    softer = replace(Accidents.none(3), softness=torch.ones(3))
+    monkeypatch.setattr(pairs, "_accidents", lambda _count: softer)
+    monkeypatch.setattr(crisp, "_accidents", Accidents.none)
     soft, plain = pairs.make(3), crisp.make(3)
     wanted = soften(plain.sharp, torch.ones(3))
     inner = (..., slice(8, -8), slice(8, -8))
     assert (soft.sharp - wanted)[inner].abs().max() < 1e-3
     assert (soft.blurred - soft.sharp).abs().max() < 0.51 / 255  # it is no part of the blur
+
+
+def test_the_blur_of_some_photos_is_not_quite_the_same_everywhere(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = maker(photos, size=256, family="motion")
+    uneven = replace(Accidents.none(3), bend=torch.full((3, 2, 2, 2), 0.3))
+    monkeypatch.setattr(pairs, "_accidents", lambda _count: uneven)
+    batch = pairs.make(3)
+    off = (convolve(batch.sharp, batch.kernel, "valid") - batch.blurred[..., 31:-32, 31:-32]).abs()
+    middle = off[..., 90:104, 90:104].mean((1, 2, 3))
+    assert (off[..., :32, :32].mean((1, 2, 3)) > 2 * middle).all()
+    share = maker(photos)._accidents(400).bend.abs().amax((1, 2, 3)).gt(0).float().mean()
+    assert 0.25 < float(share) < 0.45
 
 
 def test_a_state_repeats_what_followed_it(photos: Path) -> None:
