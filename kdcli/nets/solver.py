@@ -27,14 +27,17 @@ from kdcli.blur.sparse import restore_sparse
 from kdcli.nets.parts import Progress
 from kdcli.nets.prior import LearnedPrior
 
-# Strengths of the priors where rounding is all the noise: sparse, for kernels of which next to nothing and of
-# which nearly all is known, and for known ones; quadratic.
-FAITHFUL, FAITHFUL_SURE, FAITHFUL_KNOWN, SMOOTH = 5e-5, 1e-5, 6e-6, 1e-2
+# Strengths of the priors, for the noise of rounding: sparse, for kernels of which next to nothing and of
+# which nearly all is known, for known ones, and for these where rounding is indeed all the noise; quadratic.
+FAITHFUL, FAITHFUL_SURE, FAITHFUL_KNOWN, FAITHFUL_EXACT, SMOOTH = 5e-5, 1e-5, 6e-6, 4e-6, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
-KNOWN_ROUNDS, KNOWN_STEPS = 6, 24  # a weaker prior takes more of them to say what the photo says
+# A weaker prior takes more of them to say what the photo says.
+KNOWN_ROUNDS, KNOWN_STEPS = 6, 24
+EXACT_ROUNDS, EXACT_STEPS = 8, 40
 LEARNT = 0.8  # how far the estimated kernels of the training are said to be known
 CLEAN, NOISY = 0.9, 0.8  # how far those of the engine are taken to be: see ``estimated``
-_NOISY_FROM = 1.5  # times the noise of rounding
+_NOISY_FROM = 1.25  # times the noise of rounding
+_HARDLY_MORE = 1.001  # times the power of rounding: none but that
 _HELD = 3.0  # the most that the logarithm of a strength is
 _DECONVOLUTION = 0.6  # of the time of a restoration, about
 
@@ -122,8 +125,12 @@ class Solver(nn.Module):
         """
         model, power = _model(y, kernel), (noise / ROUNDING).square()
         partly = FAITHFUL * (FAITHFUL_SURE / FAITHFUL) ** known
-        sparse = torch.where(known == 1, FAITHFUL_KNOWN, partly) * power
-        rounds, steps = (KNOWN_ROUNDS, KNOWN_STEPS) if bool((known == 1).all()) else (ROUNDS, STEPS)
+        # Cameras' photos have some noise, and a blur that no kernel tells exactly: not so weak a prior.
+        exact = (known == 1) & (power < _HARDLY_MORE)
+        sparse = torch.where(exact, FAITHFUL_EXACT, torch.where(known == 1, FAITHFUL_KNOWN, partly)) * power
+        rounds, steps = ROUNDS, STEPS
+        if bool((known == 1).all()):
+            rounds, steps = (EXACT_ROUNDS, EXACT_STEPS) if bool(exact.any()) else (KNOWN_ROUNDS, KNOWN_STEPS)
         faithful = restore_sparse(y, model, strength=sparse, rounds=rounds, steps=steps, progress=progress)
         quadratic = (0.12 * SMOOTH * power).clamp(min=SMOOTH)
         return [faithful, conjugate_gradients(y, model, strength=quadratic, steps=SMOOTH_STEPS)]

@@ -34,7 +34,7 @@ def test_training_begins(command: Written, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(training, "train", lambda config, report: begun.append(config) or Path("weights"))
     params = parse(command.words).params
     for file in filter(None, (params["init"], params["estimator"])):
-        Path(file).parent.mkdir(parents=True)
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).touch()
     assert run(list(command.words)) == 0
     (config,) = begun
@@ -90,7 +90,7 @@ def test_weights_come_from_the_hub_and_go_there(hub: Hub, here: Path) -> None:
         hub.commit("OWNER/REPO", weights_files(kernel=b"numbers"), branch=branch)
     save_weights(small_kernel(), here / "kernel.safetensors", {"architecture": "kernel-2"})
     write_package(here / "runs/solver/upload", [here / "kernel.safetensors"])
-    for name in ("solver", "more"):  # runs of one network
+    for name in ("solver", "more", "fine", "finer", "uneven"):  # runs of one network
         (here / "runs" / name).mkdir(exist_ok=True)
         shutil.copy(here / "kernel.safetensors", here / "runs" / name / "solver.safetensors")
     assert {command.words[1] for command in HUB} >= {"list", "fetch", "add", "path", "verify", "push"}
