@@ -37,7 +37,8 @@ def softness_of_kernel(kernel: torch.Tensor) -> torch.Tensor:
 def fatness(kernel: torch.Tensor) -> torch.Tensor:
     """The widest Gaussian (N,), in pixels, that something non-negative explains kernels (N, 1, 64, 64) by."""
     scales = kernel.new_tensor(_SCALES)
-    left = torch.stack([_unexplained(kernel, scale) for scale in scales], dim=1)  # nothing at 0
+    left = torch.stack([_unexplained(kernel, scale) for scale in scales[1:]], dim=1)
+    left = F.pad(left, (1, 0))  # no Gaussian at all leaves nothing
     too_wide = (left > _UNEXPLAINED).float()
     # The first one that is too wide, if any, and where between it and the one before the limit lies.
     first = torch.where(too_wide.any(1), too_wide.argmax(1), len(scales))

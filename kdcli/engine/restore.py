@@ -52,11 +52,13 @@ def restore(
         tile, discard = max(photo.shape[-2:]), 0
     else:
         tile, discard = TILE, REACH
-    soft = None if known or not isinstance(solver, Solver) else softness_of_kernel(kernel)
+    estimated = isinstance(solver, Solver) and not known
+    soft = softness_of_kernel(kernel) if estimated else kernel.new_zeros(len(kernel))
+    giving_back = bool(soft.any())
 
     def restored(part: torch.Tensor, _row: float, _column: float, told: Progress) -> torch.Tensor:
         answer = best(part, kernel, told)
-        return answer if soft is None or not bool(soft.any()) else soften(answer.clamp_(0, 1), soft)
+        return soften(answer.clamp_(0, 1), soft) if giving_back else answer
 
     return _in_tiles(restored, photo, tile, discard, progress)
 

@@ -161,12 +161,12 @@ class PairMaker:
         scenes = soften(scenes, happened.softness).clamp(0, 1)
         linear = scenes**gamma * gain
         bend = happened.bend / radius(kernels)[..., None, None]
-        # The valid part starts one pixel before the scene's own margin ends.
-        if bool((bend != 0).any()):
-            blurred = convolve_uneven(linear, kernels, bend, "valid")[..., 1:, 1:]
+        if bool(bend.any()):
+            blurred = convolve_uneven(linear, kernels, bend, "valid")
         else:
-            blurred = convolve(linear, kernels, "valid")[..., 1:, 1:]
-        blurred = blurred.clamp(0, 1) ** (1 / gamma)
+            blurred = convolve(linear, kernels, "valid")
+        # The valid part starts one pixel before the scene's own margin ends.
+        blurred = blurred[..., 1:, 1:].clamp(0, 1) ** (1 / gamma)
         blurred = to_8_bit(add_noise(blurred, happened.noise, self.generator, happened.grain))
         blurred = to_8_bit(jpeg(blurred, happened.quality))
         inner = slice(_MARGIN, _MARGIN + self.size)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from kdcli.blur.convolve import gaussian_otf
+from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import impulse, normalise
 from kdcli.blur.shake import shake_kernels
 from kdcli.blur.softness import fatness, softness_of_kernel
@@ -19,9 +18,7 @@ def lines(count: int) -> torch.Tensor:
 
 
 def softened(kernel: torch.Tensor, width: float) -> torch.Tensor:
-    wide = F.pad(kernel, (8,) * 4)
-    spectrum = torch.fft.rfft2(wide) * gaussian_otf(torch.tensor([width]), (80, 80))
-    return normalise(torch.fft.irfft2(spectrum, s=(80, 80))[..., 8:-8, 8:-8].clamp(min=0))
+    return normalise(soften(kernel, torch.tensor([width])).clamp(min=0))
 
 
 def test_lines_hold_next_to_no_softness() -> None:

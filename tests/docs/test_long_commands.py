@@ -34,7 +34,7 @@ def test_training_begins(command: Written, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(training, "train", lambda config, report: begun.append(config) or Path("weights"))
     params = parse(command.words).params
     for file in filter(None, (params["init"], params["estimator"])):
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).parent.mkdir(parents=True)
         Path(file).touch()
     assert run(list(command.words)) == 0
     (config,) = begun
