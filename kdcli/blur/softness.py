@@ -34,6 +34,11 @@ def softness_of_kernel(kernel: torch.Tensor) -> torch.Tensor:
     return _SHARE * (fatness(kernel) - _THIN).clamp(min=0)
 
 
+def is_fatter(kernel: torch.Tensor, width: float) -> torch.Tensor:
+    """Whether the fatness of kernels (N, 1, 64, 64) exceeds so many pixels: (N,), in a sixth of its time."""
+    return _unexplained(kernel, kernel.new_tensor(width)) <= _UNEXPLAINED
+
+
 def fatness(kernel: torch.Tensor) -> torch.Tensor:
     """The widest Gaussian (N,), in pixels, that something non-negative explains kernels (N, 1, 64, 64) by."""
     scales = kernel.new_tensor(_SCALES)

@@ -58,7 +58,11 @@ Samples = Annotated[
 ]
 RefineSteps = Annotated[
     int | None,
-    typer.Option(help="Refinement steps afterwards.", rich_help_panel=_ENGINE, show_default="the preset's"),
+    typer.Option(
+        help="Refinement steps afterwards, whatever the kernel looks like; 0 for none.",
+        rich_help_panel=_ENGINE,
+        show_default="the preset's, where a kernel looks wrong",
+    ),
 ]
 Blur = Annotated[
     options.Blur,

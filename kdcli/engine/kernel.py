@@ -10,12 +10,13 @@ from kdcli.blur.confidence import UNCERTAIN, confidence, is_no_blur
 from kdcli.blur.kernels import impulse, width
 from kdcli.engine.estimate import estimate_kernels, sample_kernels
 from kdcli.engine.fuse import fuse
-from kdcli.engine.guidance import Guide, Restorer, refine
+from kdcli.engine.guidance import Guide, Restorer
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
+from kdcli.engine.refine import is_from_camera, refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
-from kdcli.engine.settle import finished, look_again, settle
+from kdcli.engine.settle import finished, is_fat, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
 from kdcli.nets.estimator import KernelNet, luminance
@@ -118,14 +119,17 @@ def _conclude(
             )
             kernels = _best(samples, guide, options.samples)
     fused, agreement = fuse(kernels)
+    fat = False
     if options.settle:
         with timed(seconds, "settle"):
             fused = settle(patches, fused)
-    if options.refine_steps > 0:
+            fat = is_fat(fused)
+            if fat:
+                fused = settle(patches, finished(fused))
+    if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
         with timed(seconds, "refine"):
-            every = fused.expand(len(patches), -1, -1, -1)
-            refined = refine(Guide(solver, patches), every, options, lambda f: say("refine", f))
-            fused, _ = fuse(refined)
+            guide = Guide(solver, patches[:1])  # the best one, which bounds the time
+            fused = refine(guide, fused, options.refine_steps, lambda f: say("refine", f))
     kernel = finished(fused)[0, 0]
     with timed(seconds, "judge"), torch.no_grad():
         loss = Guide(solver, patches[:1]).loss(kernel[None, None])

@@ -10,6 +10,7 @@ from kdcli.errors import UsageError
 Preset = Literal["fast", "balanced", "best", "paper"]
 Blur = Literal["uniform", "varying", "auto"]
 Light = Literal["encoded", "linear"]
+Refined = Literal["fat", "all"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Options:
         guidance: c in the guidance step size c / loss (eq. 33); 0 turns guidance off.
         samples: kernels sampled per patch; the one with the lowest reblurring loss is kept.
         refine_steps: stage II gradient steps on the kernel.
+        refine: which kernels take them: those that settle fatter than the path of a camera, of photos that
+            one took, or all.
         patches: the most 256x256 patches a kernel is estimated from.
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        settle: whether the kernel is then made as sharp as the photo has it.
+        settle: whether the kernel is then made as sharp as the photo has it, a fat one twice.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
@@ -39,7 +42,8 @@ class Options:
     steps: int = 1
     guidance: float = 0.0
     samples: int = 1
-    refine_steps: int = 0
+    refine_steps: int = 8
+    refine: Refined = "fat"
     patches: int = 4
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
@@ -54,7 +58,7 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
     "balanced": Options(preset="balanced"),
     "best": Options(preset="best", coarse=4, fine=6, looks=16, patches=8),
     "paper": Options(
@@ -62,6 +66,7 @@ PRESETS: dict[str, Options] = {
         steps=1000,
         guidance=0.1,
         refine_steps=20,
+        refine="all",
         patches=1,
         looks=1,
         settle=False,
@@ -98,6 +103,7 @@ def make_options(
         blur=blur,  # type: ignore[arg-type]
         light=light,  # type: ignore[arg-type]
         seed=seed,
+        **({} if refine_steps is None else {"refine": "all"}),  # type: ignore[arg-type]
         **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
     )
     for name, low, high in (

@@ -1,7 +1,7 @@
 """A kernel's last part: what the photo says about it beyond what the network knows.
 
 The network's kernels have the right shape and are a little smooth. Ascents on the likelihood make them as
-sharp as the photo has them.
+sharp as the photo has them. Kernels that are fatter than the path of a camera then have more to gain.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import torch
 
 from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
+from kdcli.blur.softness import is_fatter
 from kdcli.engine.estimate import beside_noise, noise_of_differences
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
@@ -20,6 +21,7 @@ _ROUNDS = 10
 _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
 _SOFTNESS = 0.5  # pixels: that of photos made smaller and of a camera's, nearly
 _PATCHES = 2  # the best ones, which bounds the time
+_FAT = 0.45  # pixels: the fatness above which a kernel is no camera's path alone
 
 
 @torch.no_grad()
@@ -36,6 +38,11 @@ def settle(patches: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     y = standardise(luminance(patches[:_PATCHES])).transpose(0, 1)
     noise = _HIDDEN * noise_of_differences(y)
     return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS, softness=_SOFTNESS)
+
+
+def is_fat(kernel: torch.Tensor) -> bool:
+    """Whether a kernel (1, 1, 64, 64) is fatter than the path of a camera: it is wrong, or the photo soft."""
+    return bool(is_fatter(finished(kernel), _FAT))
 
 
 def finished(kernel: torch.Tensor) -> torch.Tensor:

@@ -89,7 +89,7 @@ def image_grid(
         raise UsageError("the published networks know one kernel only: use other weights for a grid")
     if min(image.shape[:2]) < PATCH:
         raise UsageError(f"a grid of kernels takes a photo of at least {PATCH}x{PATCH} pixels")
-    if options.steps > 1 or options.refine_steps > 0:
+    if options.steps > 1 or (options.refine == "all" and options.refine_steps > 0):
         raise UsageError(
             "the kernels of a grid are neither sampled nor refined: leave out --steps and the like"
         )

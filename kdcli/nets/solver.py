@@ -16,8 +16,6 @@ time), and goes over large photos in parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import nn
 
@@ -49,6 +47,11 @@ def _nobody(_fraction: float) -> None:
 def _model(y: torch.Tensor, kernel: torch.Tensor) -> UnknownBorder:
     """Of photos, whose clipped pixels are hardly trusted."""
     return UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), unclipped(y))
+
+
+def is_sensor_noise(noise: torch.Tensor) -> torch.Tensor:
+    """Whether noise (N, 1, 1, 1) is more than rounding's, as that of photos straight from a camera: (N,)."""
+    return noise[:, 0, 0, 0] >= _NOISY_FROM * ROUNDING
 
 
 def estimated(noise: torch.Tensor) -> torch.Tensor:
@@ -97,13 +100,12 @@ class Solver(nn.Module):
         if noise is None:
             noise = noise_level(y, None if exact is None else kernel)
         known = estimated(noise) if exact is None else self.known(kernel, exact)
-        restorations = self.deconvolve(y, kernel, known, noise, lambda f: progress(f * _DECONVOLUTION))
-        rest = 1 - _DECONVOLUTION
-        images = self.turns(
-            y, kernel, known, noise, restorations, lambda f: progress(_DECONVOLUTION + rest * f)
-        )
-        next(images)
-        return next(images)
+        images = self.deconvolve(y, kernel, known, noise, lambda f: progress(f * _DECONVOLUTION))
+        rest = (1 - _DECONVOLUTION) / 2
+        images = [
+            self.first_turn(y, kernel, known, noise, images, lambda f: progress(_DECONVOLUTION + rest * f))
+        ]
+        return self.second_turn(y, kernel, known, noise, images, lambda f: progress(1 - rest + rest * f))
 
     @staticmethod
     def known(kernel: torch.Tensor, exact: torch.Tensor | float) -> torch.Tensor:
@@ -135,7 +137,7 @@ class Solver(nn.Module):
         quadratic = (0.12 * SMOOTH * power).clamp(min=SMOOTH)
         return [faithful, conjugate_gradients(y, model, strength=quadratic, steps=SMOOTH_STEPS)]
 
-    def turns(
+    def first_turn(
         self,
         y: torch.Tensor,
         kernel: torch.Tensor,
@@ -143,26 +145,41 @@ class Solver(nn.Module):
         noise: torch.Tensor,
         restorations: list[torch.Tensor],
         progress: Progress = _nobody,
-    ) -> Iterator[torch.Tensor]:
-        """What becomes of what ``deconvolve`` gave.
+    ) -> torch.Tensor:
+        """The network's image of what ``deconvolve`` gave, on the canvas.
 
         Args:
             restorations: are taken out of their list: large photos need the memory.
-
-        Yields:
-            (N, 3, H, W): the image after the network's first turn, then the final one.
         """
         smooth, canvas = restorations.pop(), restorations.pop()
-        model, loud = _model(y, kernel), (noise / ROUNDING).log()
-        flags = torch.cat([known, loud, torch.zeros_like(known)], dim=1)
-        image = self.prior(y, model.crop(canvas), model.crop(smooth), flags, lambda f: progress(0.4 * f))[0]
+        model = _model(y, kernel)
+        flags = torch.cat([known, (noise / ROUNDING).log(), torch.zeros_like(known)], dim=1)
+        image, _ = self.prior(y, model.crop(canvas), model.crop(smooth), flags, progress)
         del smooth
-        yield image
-        canvas = model.paste(image, canvas)
+        return model.paste(image, canvas)
+
+    def second_turn(
+        self,
+        y: torch.Tensor,
+        kernel: torch.Tensor,
+        known: torch.Tensor,
+        noise: torch.Tensor,
+        images: list[torch.Tensor],
+        progress: Progress = _nobody,
+    ) -> torch.Tensor:
+        """The restored photos (N, 3, H, W), from the image of the first turn.
+
+        Args:
+            images: holds that image, which is taken out.
+        """
+        canvas = images.pop()
+        model, loud = _model(y, kernel), (noise / ROUNDING).log()
+        first = model.crop(canvas)
         pull = (self.pull[0] + self.pull[1] * known + self.pull[2] * loud).exp()
         canvas = pull_towards(y, model, canvas, strength=pull, steps=PULL_STEPS)
         flags = torch.cat([known, loud, torch.ones_like(known)], dim=1)
-        image, sure = self.prior(y, model.crop(canvas), image, flags, lambda f: progress(0.5 + 0.4 * f))
+        image, sure = self.prior(y, model.crop(canvas), first, flags, lambda f: progress(0.2 + 0.6 * f))
+        del first
         canvas = model.paste(image, canvas)
         del image
         unknown = (1 - known) / (1 - LEARNT)
@@ -170,4 +187,4 @@ class Solver(nn.Module):
         strength = (hold + model.embed(sure)).clamp(max=_HELD).exp()
         canvas = pull_towards(y, model, canvas, strength=strength, steps=PULL_STEPS)
         progress(1.0)
-        yield model.crop(canvas)
+        return model.crop(canvas)

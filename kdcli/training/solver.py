@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.kernels import finest_shift, normalise, shift
 from kdcli.blur.noise import noise_level
 from kdcli.engine.estimate import estimate_kernels
@@ -104,10 +105,11 @@ class SolverTask:
             places = torch.randint(len(self._memory), (count,), generator=generator, device=generator.device)
             places[:fresh] = torch.arange(len(self._memory) - fresh, len(self._memory))
             ready = _Ready.joined([self._memory[int(place)] for place in places])
-        first, last = network.turns(
-            ready.blurred, ready.kernel, ready.known, ready.noise, [ready.faithful, ready.smooth]
-        )
-        return _distance(last, ready.sharp) + _FIRST * _distance(first, ready.sharp)
+        told = (ready.blurred, ready.kernel, ready.known, ready.noise)
+        first = network.first_turn(*told, [ready.faithful, ready.smooth])
+        last = network.second_turn(*told, [first])
+        model = UnknownBorder(ready.kernel, (ready.sharp.shape[-2], ready.sharp.shape[-1]))
+        return _distance(last, ready.sharp) + _FIRST * _distance(model.crop(first), ready.sharp)
 
     def _pair(self, network: Solver, maker: PairMaker, generator: torch.Generator) -> _Ready:
         """A new pair, with its true kernel or with an estimated one."""

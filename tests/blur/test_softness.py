@@ -9,7 +9,7 @@ import torch
 from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import impulse, normalise
 from kdcli.blur.shake import shake_kernels
-from kdcli.blur.softness import fatness, softness_of_kernel
+from kdcli.blur.softness import fatness, is_fatter, softness_of_kernel
 
 
 def lines(count: int) -> torch.Tensor:
@@ -42,3 +42,13 @@ def test_kernels_of_a_batch_do_not_touch_each_other() -> None:
     several = torch.cat([lines(2), softened(lines(2), 0.9)])
     alone = torch.cat([fatness(kernel[None]) for kernel in several])
     torch.testing.assert_close(fatness(several), alone)
+
+
+def test_fatness_of_one_width_is_that_of_all() -> None:
+    several = torch.cat([lines(4), softened(lines(4), 0.5), softened(lines(4), 0.9)])
+    found = fatness(several)
+    for width in (0.4, 0.6, 1.0):
+        clear = (found - width).abs() > 1e-3
+        assert clear.any()
+        assert torch.equal(is_fatter(several, width)[clear], (found > width)[clear])
+    assert not is_fatter(impulse()[None, None], 0.3)

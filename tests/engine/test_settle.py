@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skimage.filters import gaussian
 
 import kdcli.engine.kernel as engine
+from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import mnc
 from kdcli.blur.shake import shake_kernels
 from kdcli.engine.deblur import estimate_image_kernel
-from kdcli.engine.options import PRESETS
-from kdcli.engine.settle import settle
+from kdcli.engine.guidance import Guide
+from kdcli.engine.options import PRESETS, Refined
+from kdcli.engine.settle import is_fat, settle
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
@@ -36,19 +39,58 @@ def test_a_smooth_kernel_becomes_sharper(extent: tuple[int, int]) -> None:
     assert float(mnc(found[0, 0], true[0, 0])) > float(mnc(smooth[0, 0], true[0, 0])) + 0.02
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_kernels_are_settled_if_asked(monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
-    calls: list[int] = []
+@pytest.mark.parametrize("width", [0.0, 0.7, 1.0])
+def test_soft_kernels_are_fat(width: float) -> None:
+    path = torch.from_numpy(shake_kernels(8, np.random.default_rng(2), (10, 20)))[:1, None]
+    assert is_fat(soften(path, torch.tensor([width]))) == (width > 0)
 
-    def spy(_patches: Any, kernel: torch.Tensor) -> torch.Tensor:
-        calls.append(1)
+
+@pytest.mark.parametrize(
+    ("settled", "which", "steps", "fat", "noise", "refined"),
+    [
+        (True, "fat", 8, True, 1e-2, [8]),
+        (True, "fat", 8, True, 0.0, []),
+        (True, "fat", 8, False, 1e-2, []),
+        (True, "all", 3, False, 0.0, [3]),
+        (True, "all", 0, True, 1e-2, []),
+        (False, "fat", 8, True, 1e-2, []),
+        (False, "all", 8, False, 0.0, [8]),
+    ],
+)
+def test_fat_kernels_settle_twice_and_are_refined(
+    monkeypatch: pytest.MonkeyPatch,
+    settled: bool,
+    which: Refined,
+    steps: int,
+    fat: bool,
+    noise: float,
+    refined: list[int],
+) -> None:
+    calls: list[str] = []
+    counts: list[int] = []
+
+    def settle_spy(_patches: Any, kernel: torch.Tensor) -> torch.Tensor:
+        calls.append("settle")
         return kernel
 
-    monkeypatch.setattr(engine, "settle", spy)
+    def refine_spy(guide: Guide, kernel: torch.Tensor, count: int, _progress: Any) -> torch.Tensor:
+        assert len(guide.y) == 1  # the best patch only
+        calls.append("refine")
+        counts.append(count)
+        return kernel
+
+    monkeypatch.setattr(engine, "settle", settle_spy)
+    monkeypatch.setattr(engine, "refine", refine_spy)
+    monkeypatch.setattr(engine, "is_fat", lambda _kernel: fat)
     network = Believer(encoder=(16, 16, 16), denoiser=(16, 16, 16)).eval()
     models = Models(network, Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "believer")
-    photo = np.random.default_rng(0).uniform(size=(256, 256, 3)).astype(np.float32)
-    options = replace(PRESETS["fast"], coarse=1, fine=1, settle=asked)
+    rng = np.random.default_rng(0)
+    blocks = np.kron(rng.uniform(size=(16, 38, 1)), np.ones((16, 16, 3)))[:, :600]
+    smooth = gaussian(blocks, 2.0, channel_axis=-1)
+    photo = (smooth + noise * rng.normal(size=smooth.shape)).clip(0, 1).astype(np.float32)
+    usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2)
+    options = replace(usual, settle=settled, refine=which, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
-    assert calls == [1] * asked
-    assert ("settle" in found.seconds) == asked
+    assert counts == refined
+    assert calls == ["settle"] * (1 + fat) * settled + ["refine"] * len(refined)
+    assert ("settle" in found.seconds, "refine" in found.seconds) == (settled, bool(refined))

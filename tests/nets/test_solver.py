@@ -12,7 +12,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.noise import ROUNDING, noise_level
 from kdcli.nets import prior
 from kdcli.nets.prior import _VIEW
-from kdcli.nets.solver import CLEAN, NOISY, Solver, estimated
+from kdcli.nets.solver import CLEAN, NOISY, Solver, estimated, is_sensor_noise
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -29,9 +29,13 @@ def turns(
     solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The first and the last image."""
+    told = (y, kernel, solver.known(kernel, exact), noise_level(y, kernel))
     restorations = deconvolved(solver, y, kernel, exact)
-    first, last = solver.turns(y, kernel, solver.known(kernel, exact), noise_level(y, kernel), restorations)
+    images = [solver.first_turn(*told, restorations)]
+    first = UnknownBorder(kernel, (y.shape[-2], y.shape[-1])).crop(images[0])
+    last = solver.second_turn(*told, images)
     assert not restorations
+    assert not images
     return first, last
 
 
@@ -106,6 +110,7 @@ def test_the_noisier_the_photo_the_less_its_kernel_is_known() -> None:
     noise = ROUNDING * torch.tensor([1.0, 1.1, 1.2, 1.25, 9.0])[:, None, None, None]
     trust = estimated(noise)[:, 0, 0, 0].tolist()
     assert trust == pytest.approx([CLEAN, 0.86, 0.82, NOISY, NOISY])
+    assert is_sensor_noise(noise).tolist() == [False, False, False, True, True]
 
 
 def test_a_part_is_restored_with_the_noise_of_the_whole(solver: Solver, kernel: torch.Tensor) -> None:
