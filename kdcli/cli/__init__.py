@@ -23,6 +23,7 @@ from kdcli.cli.weights import weights_app
 from kdcli.debug import debugging, hush_libraries
 from kdcli.errors import KdError, explain
 from kdcli.memory import keep_freed_memory
+from kdcli.threads import wait_without_spinning
 
 INTERRUPTED = 130
 EPILOG = (
@@ -87,6 +88,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     hush_libraries()
     keep_freed_memory()
+    wait_without_spinning()
     code = run(sys.argv[1:])
     if code == INTERRUPTED:  # kd has tidied up; what libraries do at exit can take seconds
         for stream in (sys.stdout, sys.stderr):
