@@ -10,7 +10,7 @@ from kdcli.blur.convolve import convolve
 from kdcli.blur.kernels import KERNEL_SIZE
 from kdcli.blur.noise import noise_level
 from kdcli.nets.estimator import from_units
-from kdcli.nets.solver import Solver
+from kdcli.nets.solver import Observation, Solver
 
 Restorer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """F(y, k): photos (N, 3, H, W) and kernels (N, 1, 64, 64) to photos; our solver, or the published one."""
@@ -52,8 +52,14 @@ class Guide:
             return self.loss
         solver, y = self.solver, self.y
         noise, known = noise_level(y), solver.known(kernel, _NEARLY)
-        first = solver.first_turn(y, kernel, known, noise, solver.deconvolve(y, kernel, known, noise))
-        return lambda k: _reblurred(solver.second_turn(y, k, known, noise, [first]), k, self.seen)
+        start = Observation.of(y, kernel, known, noise)
+        first = solver.first_turn(start, solver.deconvolve(start))
+
+        def loss(k: torch.Tensor) -> torch.Tensor:
+            restored = solver.second_turn(Observation.of(y, k, known, noise), [first])
+            return _reblurred(restored, k, self.seen)
+
+        return loss
 
     def log_gradient(self, k0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The gradient of log loss at kernels in diffusion units, scaled to a largest entry of 1; the loss.

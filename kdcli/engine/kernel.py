@@ -119,6 +119,7 @@ def _conclude(
             )
             kernels = _best(samples, guide, options.samples)
     fused, agreement = fuse(kernels)
+    best = Guide(solver, patches[:1])  # one patch, which bounds the time
     fat = False
     if options.settle:
         with timed(seconds, "settle"):
@@ -128,11 +129,10 @@ def _conclude(
                 fused = settle(patches, finished(fused))
     if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
         with timed(seconds, "refine"):
-            guide = Guide(solver, patches[:1])  # the best one, which bounds the time
-            fused = refine(guide, fused, options.refine_steps, lambda f: say("refine", f))
+            fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
     kernel = finished(fused)[0, 0]
     with timed(seconds, "judge"), torch.no_grad():
-        loss = Guide(solver, patches[:1]).loss(kernel[None, None])
+        loss = best.loss(kernel[None, None])
         again = look_again(network, standardise(luminance(patches[:_JUDGES])), kernel[None, None])
     trust = float(confidence(kernel, again[0, 0], agreement if len(kernels) > 1 else None))
     warnings = []

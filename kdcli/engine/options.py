@@ -97,13 +97,18 @@ def make_options(
         raise UsageError(f"unknown blur {blur!r}: choose one of {', '.join(get_args(Blur))}")
     if light not in get_args(Light):
         raise UsageError(f"unknown light {light!r}: choose one of {', '.join(get_args(Light))}")
-    given = {"steps": steps, "guidance": guidance, "samples": samples, "refine_steps": refine_steps}
+    given: dict[str, object] = {
+        "steps": steps,
+        "guidance": guidance,
+        "samples": samples,
+        "refine_steps": refine_steps,
+        "refine": None if refine_steps is None else "all",
+    }
     options = replace(
         PRESETS[preset],
         blur=blur,  # type: ignore[arg-type]
         light=light,  # type: ignore[arg-type]
         seed=seed,
-        **({} if refine_steps is None else {"refine": "all"}),  # type: ignore[arg-type]
         **{k: v for k, v in given.items() if v is not None},  # type: ignore[arg-type]
     )
     for name, low, high in (

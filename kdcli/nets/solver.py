@@ -16,6 +16,8 @@ time), and goes over large photos in parts.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -44,9 +46,37 @@ def _nobody(_fraction: float) -> None:
     """Progress that nobody follows."""
 
 
-def _model(y: torch.Tensor, kernel: torch.Tensor) -> UnknownBorder:
-    """Of photos, whose clipped pixels are hardly trusted."""
-    return UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), unclipped(y))
+@dataclass(frozen=True)
+class Observation:
+    """Blurred photos, and what is known of how they came to be.
+
+    Attributes:
+        y: (N, 3, H, W) in [0, 1].
+        model: of their blur; clipped pixels are hardly trusted.
+        known: (N, 1, 1, 1), how far the kernels are known, from 0 to 1.
+        noise: (N, 1, 1, 1), its standard deviation.
+    """
+
+    y: torch.Tensor
+    model: UnknownBorder
+    known: torch.Tensor
+    noise: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, y: torch.Tensor, kernel: torch.Tensor, known: torch.Tensor, noise: torch.Tensor
+    ) -> Observation:
+        """Photos blurred by kernels (N, 1, 64, 64)."""
+        return cls(y, UnknownBorder(kernel, (y.shape[-2], y.shape[-1]), unclipped(y)), known, noise)
+
+    @property
+    def loudness(self) -> torch.Tensor:
+        """The logarithm of the noise in multiples of that of rounding: (N, 1, 1, 1)."""
+        return (self.noise / ROUNDING).log()
+
+    def flags(self, turn: int) -> torch.Tensor:
+        """What the network is told in one of its turns, 0 or 1: (N, 3, 1, 1)."""
+        return torch.cat([self.known, self.loudness, torch.full_like(self.known, turn)], dim=1)
 
 
 def is_sensor_noise(noise: torch.Tensor) -> torch.Tensor:
@@ -100,12 +130,11 @@ class Solver(nn.Module):
         if noise is None:
             noise = noise_level(y, None if exact is None else kernel)
         known = estimated(noise) if exact is None else self.known(kernel, exact)
-        images = self.deconvolve(y, kernel, known, noise, lambda f: progress(f * _DECONVOLUTION))
+        seen = Observation.of(y, kernel, known, noise)
+        images = self.deconvolve(seen, lambda f: progress(f * _DECONVOLUTION))
         rest = (1 - _DECONVOLUTION) / 2
-        images = [
-            self.first_turn(y, kernel, known, noise, images, lambda f: progress(_DECONVOLUTION + rest * f))
-        ]
-        return self.second_turn(y, kernel, known, noise, images, lambda f: progress(1 - rest + rest * f))
+        images = [self.first_turn(seen, images, lambda f: progress(_DECONVOLUTION + rest * f))]
+        return self.second_turn(seen, images, lambda f: progress(1 - rest + rest * f))
 
     @staticmethod
     def known(kernel: torch.Tensor, exact: torch.Tensor | float) -> torch.Tensor:
@@ -114,18 +143,12 @@ class Solver(nn.Module):
         return known.expand(len(kernel))[:, None, None, None]
 
     @staticmethod
-    def deconvolve(
-        y: torch.Tensor,
-        kernel: torch.Tensor,
-        known: torch.Tensor,
-        noise: torch.Tensor,
-        progress: Progress = _nobody,
-    ) -> list[torch.Tensor]:
+    def deconvolve(seen: Observation, progress: Progress = _nobody) -> list[torch.Tensor]:
         """The restorations on the canvas, under the sparse and the smooth prior.
 
         Known kernels get the steps that they take if all kernels of the batch are known.
         """
-        model, power = _model(y, kernel), (noise / ROUNDING).square()
+        known, power = seen.known, (seen.noise / ROUNDING).square()
         partly = FAITHFUL * (FAITHFUL_SURE / FAITHFUL) ** known
         # Cameras' photos have some noise, and a blur that no kernel tells exactly: not so weak a prior.
         exact = (known == 1) & (power < _HARDLY_MORE)
@@ -133,18 +156,14 @@ class Solver(nn.Module):
         rounds, steps = ROUNDS, STEPS
         if bool((known == 1).all()):
             rounds, steps = (EXACT_ROUNDS, EXACT_STEPS) if bool(exact.any()) else (KNOWN_ROUNDS, KNOWN_STEPS)
-        faithful = restore_sparse(y, model, strength=sparse, rounds=rounds, steps=steps, progress=progress)
+        faithful = restore_sparse(
+            seen.y, seen.model, strength=sparse, rounds=rounds, steps=steps, progress=progress
+        )
         quadratic = (0.12 * SMOOTH * power).clamp(min=SMOOTH)
-        return [faithful, conjugate_gradients(y, model, strength=quadratic, steps=SMOOTH_STEPS)]
+        return [faithful, conjugate_gradients(seen.y, seen.model, strength=quadratic, steps=SMOOTH_STEPS)]
 
     def first_turn(
-        self,
-        y: torch.Tensor,
-        kernel: torch.Tensor,
-        known: torch.Tensor,
-        noise: torch.Tensor,
-        restorations: list[torch.Tensor],
-        progress: Progress = _nobody,
+        self, seen: Observation, restorations: list[torch.Tensor], progress: Progress = _nobody
     ) -> torch.Tensor:
         """The network's image of what ``deconvolve`` gave, on the canvas.
 
@@ -152,20 +171,13 @@ class Solver(nn.Module):
             restorations: are taken out of their list: large photos need the memory.
         """
         smooth, canvas = restorations.pop(), restorations.pop()
-        model = _model(y, kernel)
-        flags = torch.cat([known, (noise / ROUNDING).log(), torch.zeros_like(known)], dim=1)
-        image, _ = self.prior(y, model.crop(canvas), model.crop(smooth), flags, progress)
+        crop = seen.model.crop
+        image, _ = self.prior(seen.y, crop(canvas), crop(smooth), seen.flags(0), progress)
         del smooth
-        return model.paste(image, canvas)
+        return seen.model.paste(image, canvas)
 
     def second_turn(
-        self,
-        y: torch.Tensor,
-        kernel: torch.Tensor,
-        known: torch.Tensor,
-        noise: torch.Tensor,
-        images: list[torch.Tensor],
-        progress: Progress = _nobody,
+        self, seen: Observation, images: list[torch.Tensor], progress: Progress = _nobody
     ) -> torch.Tensor:
         """The restored photos (N, 3, H, W), from the image of the first turn.
 
@@ -173,12 +185,13 @@ class Solver(nn.Module):
             images: holds that image, which is taken out.
         """
         canvas = images.pop()
-        model, loud = _model(y, kernel), (noise / ROUNDING).log()
+        y, model, known, loud = seen.y, seen.model, seen.known, seen.loudness
         first = model.crop(canvas)
         pull = (self.pull[0] + self.pull[1] * known + self.pull[2] * loud).exp()
         canvas = pull_towards(y, model, canvas, strength=pull, steps=PULL_STEPS)
-        flags = torch.cat([known, loud, torch.ones_like(known)], dim=1)
-        image, sure = self.prior(y, model.crop(canvas), first, flags, lambda f: progress(0.2 + 0.6 * f))
+        image, sure = self.prior(
+            y, model.crop(canvas), first, seen.flags(1), lambda f: progress(0.2 + 0.6 * f)
+        )
         del first
         canvas = model.paste(image, canvas)
         del image

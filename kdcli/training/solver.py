@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.kernels import finest_shift, normalise, shift
 from kdcli.blur.noise import noise_level
 from kdcli.engine.estimate import estimate_kernels
@@ -15,7 +14,7 @@ from kdcli.engine.fuse import fuse
 from kdcli.engine.options import Options
 from kdcli.engine.settle import finished, settle
 from kdcli.nets.estimator import KernelNet
-from kdcli.nets.solver import LEARNT, Solver
+from kdcli.nets.solver import LEARNT, Observation, Solver
 from kdcli.training.data import Batch, PairMaker, Rows
 from kdcli.training.place import moved_image
 
@@ -105,11 +104,10 @@ class SolverTask:
             places = torch.randint(len(self._memory), (count,), generator=generator, device=generator.device)
             places[:fresh] = torch.arange(len(self._memory) - fresh, len(self._memory))
             ready = _Ready.joined([self._memory[int(place)] for place in places])
-        told = (ready.blurred, ready.kernel, ready.known, ready.noise)
-        first = network.first_turn(*told, [ready.faithful, ready.smooth])
-        last = network.second_turn(*told, [first])
-        model = UnknownBorder(ready.kernel, (ready.sharp.shape[-2], ready.sharp.shape[-1]))
-        return _distance(last, ready.sharp) + _FIRST * _distance(model.crop(first), ready.sharp)
+        seen = Observation.of(ready.blurred, ready.kernel, ready.known, ready.noise)
+        first = network.first_turn(seen, [ready.faithful, ready.smooth])
+        last = network.second_turn(seen, [first])
+        return _distance(last, ready.sharp) + _FIRST * _distance(seen.model.crop(first), ready.sharp)
 
     def _pair(self, network: Solver, maker: PairMaker, generator: torch.Generator) -> _Ready:
         """A new pair, with its true kernel or with an estimated one."""
@@ -136,7 +134,8 @@ class SolverTask:
         """Pairs with kernels that are known so far, deconvolved."""
         flag = network.known(pairs.kernel, known)
         noise = noise_level(pairs.blurred, pairs.kernel if known == 1 else None)
-        faithful, smooth = network.deconvolve(pairs.blurred, pairs.kernel, flag, noise)
+        seen = Observation.of(pairs.blurred, pairs.kernel, flag, noise)
+        faithful, smooth = network.deconvolve(seen)
         return _Ready(pairs.blurred, pairs.sharp, pairs.kernel, flag, noise, faithful, smooth)
 
     @torch.no_grad()

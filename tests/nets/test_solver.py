@@ -12,7 +12,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.noise import ROUNDING, noise_level
 from kdcli.nets import prior
 from kdcli.nets.prior import _VIEW
-from kdcli.nets.solver import CLEAN, NOISY, Solver, estimated, is_sensor_noise
+from kdcli.nets.solver import CLEAN, NOISY, Observation, Solver, estimated, is_sensor_noise
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -20,20 +20,24 @@ def photo(*size: int) -> torch.Tensor:
     return torch.nn.functional.avg_pool2d(noise, 3, 1, 1)
 
 
+def observed(solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool) -> Observation:
+    return Observation.of(y, kernel, solver.known(kernel, exact), noise_level(y, kernel))
+
+
 def deconvolved(solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool) -> list[torch.Tensor]:
     """The faithful and the smooth restoration on the canvas."""
-    return solver.deconvolve(y, kernel, solver.known(kernel, exact), noise_level(y, kernel))
+    return solver.deconvolve(observed(solver, y, kernel, exact))
 
 
 def turns(
     solver: Solver, y: torch.Tensor, kernel: torch.Tensor, exact: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The first and the last image."""
-    told = (y, kernel, solver.known(kernel, exact), noise_level(y, kernel))
-    restorations = deconvolved(solver, y, kernel, exact)
-    images = [solver.first_turn(*told, restorations)]
-    first = UnknownBorder(kernel, (y.shape[-2], y.shape[-1])).crop(images[0])
-    last = solver.second_turn(*told, images)
+    seen = observed(solver, y, kernel, exact)
+    restorations = solver.deconvolve(seen)
+    images = [solver.first_turn(seen, restorations)]
+    first = seen.model.crop(images[0])
+    last = solver.second_turn(seen, images)
     assert not restorations
     assert not images
     return first, last
@@ -91,7 +95,7 @@ def test_a_known_kernel_says_the_most_where_rounding_is_all_the_noise(
 
     def unexplained(times: float) -> float:
         noise = torch.full((1, 1, 1, 1), times * ROUNDING)
-        faithful, _ = solver.deconvolve(y, kernel, known, noise)
+        faithful, _ = solver.deconvolve(Observation.of(y, kernel, known, noise))
         again = model.crop(model.image(model.transform(faithful) * model.otf))
         return float((again - y).square().mean())
 
