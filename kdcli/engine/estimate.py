@@ -30,15 +30,24 @@ def turn(image: torch.Tensor, which: int) -> torch.Tensor:
     return image.rot90(which % 4, (-2, -1))
 
 
-def turn_back(kernel: torch.Tensor, which: int) -> torch.Tensor:
-    """The kernel (..., K, K) of an image, from that of the image turned; the origin stays put.
+def turn_kernel(kernel: torch.Tensor, which: int) -> torch.Tensor:
+    """The kernel (..., K, K) of an image turned, from that of the image; the origin stays put.
 
     The first row and column have no mirror image about the origin and are left out.
     """
-    inner = kernel[..., 1:, 1:].rot90(-(which % 4), (-2, -1))
-    back = torch.zeros_like(kernel)
-    back[..., 1:, 1:] = inner.flip(-1) if which >= 4 else inner
-    return normalise(back)
+    turned = torch.zeros_like(kernel)
+    turned[..., 1:, 1:] = turn(kernel[..., 1:, 1:], which)
+    return normalise(turned)
+
+
+def turns_of(patches: torch.Tensor, looks: int) -> int:
+    """In how many flips and quarter turns patches (N, ...) make so many looks or more: 1 to 8."""
+    return min(-(-looks // len(patches)), 8)
+
+
+def turn_back(kernel: torch.Tensor, which: int) -> torch.Tensor:
+    """The kernel (..., K, K) of an image, from that of the image turned."""
+    return turn_kernel(kernel, which if which >= 4 else -which % 4)  # a flip undoes itself, turned or not
 
 
 @torch.no_grad()
@@ -104,7 +113,7 @@ def estimate_kernels(
         as they are first.
     """
     photos = [standardise(luminance(own)) for own in patches]
-    turns = [min(-(-options.looks // len(own)), 8) for own in photos]
+    turns = [turns_of(own, options.looks) for own in photos]
     order = [(which, i) for which in range(max(turns)) for i, most in enumerate(turns) if which < most]
     views = [turn(photos[i], which) for which, i in order]
     upright = sum(map(len, photos))

@@ -8,7 +8,7 @@ import torch
 
 from kdcli.blur.confidence import UNCERTAIN, confidence, is_no_blur
 from kdcli.blur.kernels import impulse, width
-from kdcli.engine.estimate import estimate_kernels, sample_kernels
+from kdcli.engine.estimate import estimate_kernels, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Restorer
 from kdcli.engine.options import Options
@@ -121,19 +121,23 @@ def _conclude(
     fused, agreement = fuse(kernels)
     best = Guide(solver, patches[:1])  # one patch, which bounds the time
     fat = False
-    if options.settle:
+    y = standardise(luminance(patches))
+    if options.settle > 0:
         with timed(seconds, "settle"):
             fused = settle(patches, fused)
+            for number in range(1, options.settle):
+                say("settle", number / options.settle)
+                again = look_again(network, y, finished(fused), turns_of(patches, options.looks))
+                fused = settle(patches, again)
+            say("settle", 1.0)
             fat = is_fat(fused)
-            if fat:
-                fused = settle(patches, finished(fused))
     if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
     kernel = finished(fused)[0, 0]
     with timed(seconds, "judge"), torch.no_grad():
         loss = best.loss(kernel[None, None])
-        again = look_again(network, standardise(luminance(patches[:_JUDGES])), kernel[None, None])
+        again = look_again(network, y[:_JUDGES], kernel[None, None])
     trust = float(confidence(kernel, again[0, 0], agreement if len(kernels) > 1 else None))
     warnings = []
     if agreement < _DISAGREEMENT and len(patches) > 1:

@@ -29,7 +29,8 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        settle: whether the kernel is then made as sharp as the photo has it, a fat one twice.
+        settle: how often the kernel is then made as sharp as the photo has it; before every time but the
+            first the network looks at photo and kernel again.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
@@ -48,9 +49,9 @@ class Options:
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
     coarse: int = 3
-    fine: int = 5
+    fine: int = 3
     looks: int = 4
-    settle: bool = True
+    settle: int = 3
     blur: Blur = "uniform"
     light: Light = "encoded"
     residuals: bool = False
@@ -58,9 +59,9 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, settle=1, refine_steps=0),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=6, looks=16, patches=8),
+    "best": Options(preset="best", coarse=4, fine=5, looks=16, settle=4, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,
@@ -69,7 +70,7 @@ PRESETS: dict[str, Options] = {
         refine="all",
         patches=1,
         looks=1,
-        settle=False,
+        settle=0,
         ancestral=True,
     ),
 }

@@ -1,7 +1,9 @@
 """A kernel's last part: what the photo says about it beyond what the network knows.
 
 The network's kernels have the right shape and are a little smooth. Ascents on the likelihood make them as
-sharp as the photo has them. Kernels that are fatter than the path of a camera then have more to gain.
+sharp as the photo has them. The network, shown such a kernel, sees more of what is wrong with it than it
+did before, and the next ascents begin nearer to the truth. Kernels that are still fatter than the path of a
+camera have more to gain (``kdcli.engine.refine``).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import torch
 from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
 from kdcli.blur.softness import is_fatter
-from kdcli.engine.estimate import beside_noise, noise_of_differences
+from kdcli.engine.estimate import beside_noise, noise_of_differences, turn, turn_back, turn_kernel
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
@@ -51,10 +53,14 @@ def finished(kernel: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def look_again(network: KernelNet, y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """What the network makes of a kernel (1, 1, 64, 64): the same shape, from all patches.
+def look_again(network: KernelNet, y: torch.Tensor, kernel: torch.Tensor, turns: int = 1) -> torch.Tensor:
+    """What the network makes of a kernel (1, 1, 64, 64): the same shape, from all patches, so often turned.
 
     Args:
         y: (N, 1, 256, 256) standardised luminance.
+        turns: 1 to 8, the first ones of the flips and quarter turns in which the network sees each patch.
     """
-    return fuse(network.predict(y, kernel.expand(len(y), -1, -1, -1)))[0]
+    views = torch.cat([turn(y, which) for which in range(turns)])
+    shown = torch.cat([turn_kernel(kernel, which).expand(len(y), -1, -1, -1) for which in range(turns)])
+    found = network.predict(views, shown).split(len(y))
+    return fuse(torch.cat([turn_back(looks, which) for which, looks in enumerate(found)]))[0]

@@ -46,7 +46,7 @@ if __name__ == "__main__":
     engine.estimate_kernels = straight
     restore.WHOLE, restore.TILE = 0, 1024  # in pieces, as photos of 100 million pixels are
     engine.settle = lambda _patches, kernel: kernel
-    engine.look_again = lambda _network, _y, kernel: kernel
+    engine.look_again = lambda _network, _y, kernel, _turns=1: kernel
     before = peak()
     code = run(["deblur", sys.argv[1], "-o", sys.argv[2], "--quiet"])
     print(peak() - before)

@@ -17,7 +17,7 @@ from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
-OPTIONS = replace(PRESETS["fast"], settle=False, coarse=1, fine=1, patches=2, looks=3)
+OPTIONS = replace(PRESETS["fast"], settle=0, coarse=1, fine=1, patches=2, looks=3)
 
 
 class Smoother(KernelNet):

@@ -17,7 +17,7 @@ from kdcli.blur.shake import shake_kernels
 from kdcli.engine.deblur import estimate_image_kernel
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import PRESETS, Refined
-from kdcli.engine.settle import is_fat, settle
+from kdcli.engine.settle import is_fat, look_again, settle
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
@@ -45,21 +45,30 @@ def test_soft_kernels_are_fat(width: float) -> None:
     assert is_fat(soften(path, torch.tensor([width]))) == (width > 0)
 
 
+def test_looks_in_all_flips_and_turns_of_a_kernel_that_is_right_agree_with_it() -> None:
+    kernel = torch.from_numpy(shake_kernels(8, np.random.default_rng(2), (10, 20)))[:1, None]
+    network = Believer(encoder=(16, 16, 16), denoiser=(16, 16, 16))
+    for turns in (1, 3, 8):
+        again = look_again(network, torch.rand(2, 1, 64, 64), kernel, turns)
+        torch.testing.assert_close(again, kernel, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("settled", "which", "steps", "fat", "noise", "refined"),
     [
-        (True, "fat", 8, True, 1e-2, [8]),
-        (True, "fat", 8, True, 0.0, []),
-        (True, "fat", 8, False, 1e-2, []),
-        (True, "all", 3, False, 0.0, [3]),
-        (True, "all", 0, True, 1e-2, []),
-        (False, "fat", 8, True, 1e-2, []),
-        (False, "all", 8, False, 0.0, [8]),
+        (1, "fat", 8, True, 1e-2, [8]),
+        (3, "fat", 8, True, 1e-2, [8]),
+        (3, "fat", 8, True, 0.0, []),
+        (1, "fat", 8, False, 1e-2, []),
+        (2, "all", 3, False, 0.0, [3]),
+        (1, "all", 0, True, 1e-2, []),
+        (0, "fat", 8, True, 1e-2, []),
+        (0, "all", 8, False, 0.0, [8]),
     ],
 )
-def test_fat_kernels_settle_twice_and_are_refined(
+def test_kernels_settle_after_looks_and_fat_ones_are_refined(
     monkeypatch: pytest.MonkeyPatch,
-    settled: bool,
+    settled: int,
     which: Refined,
     steps: int,
     fat: bool,
@@ -73,6 +82,10 @@ def test_fat_kernels_settle_twice_and_are_refined(
         calls.append("settle")
         return kernel
 
+    def look_spy(_network: Any, y: torch.Tensor, kernel: torch.Tensor, turns: int = 1) -> torch.Tensor:
+        calls.append(f"look at {len(y)} in {turns}")
+        return kernel
+
     def refine_spy(guide: Guide, kernel: torch.Tensor, count: int, _progress: Any) -> torch.Tensor:
         assert len(guide.y) == 1  # the best patch only
         calls.append("refine")
@@ -80,6 +93,7 @@ def test_fat_kernels_settle_twice_and_are_refined(
         return kernel
 
     monkeypatch.setattr(engine, "settle", settle_spy)
+    monkeypatch.setattr(engine, "look_again", look_spy)
     monkeypatch.setattr(engine, "refine", refine_spy)
     monkeypatch.setattr(engine, "is_fat", lambda _kernel: fat)
     network = Believer(encoder=(16, 16, 16), denoiser=(16, 16, 16)).eval()
@@ -88,9 +102,10 @@ def test_fat_kernels_settle_twice_and_are_refined(
     blocks = np.kron(rng.uniform(size=(16, 38, 1)), np.ones((16, 16, 3)))[:, :600]
     smooth = gaussian(blocks, 2.0, channel_axis=-1)
     photo = (smooth + noise * rng.normal(size=smooth.shape)).clip(0, 1).astype(np.float32)
-    usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2)
+    usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2, looks=5)
     options = replace(usual, settle=settled, refine=which, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
     assert counts == refined
-    assert calls == ["settle"] * (1 + fat) * settled + ["refine"] * len(refined)
-    assert ("settle" in found.seconds, "refine" in found.seconds) == (settled, bool(refined))
+    turned = ["settle", *["look at 2 in 3", "settle"] * (settled - 1)] if settled else []
+    assert calls == turned + ["refine"] * len(refined) + ["look at 2 in 1"]
+    assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, bool(refined))
