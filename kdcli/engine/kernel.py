@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from kdcli.blur.confidence import UNCERTAIN, confidence, is_no_blur
+from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
+from kdcli.blur.noise import noise_level
 from kdcli.engine.estimate import estimate_kernels, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Restorer
@@ -125,20 +126,28 @@ def _conclude(
     if options.settle > 0:
         with timed(seconds, "settle"):
             fused = settle(patches, fused)
-            for number in range(1, options.settle):
-                say("settle", number / options.settle)
-                again = look_again(network, y, finished(fused), turns_of(patches, options.looks))
-                fused = settle(patches, again)
-            say("settle", 1.0)
             fat = is_fat(fused)
+            if fat:  # looks at it make cameras' photos worse
+                fused = settle(patches, finished(fused))
+            else:
+                for number in range(1, options.settle):
+                    say("settle", number / options.settle)
+                    again = look_again(network, y, finished(fused), turns_of(patches, options.looks))
+                    fused = settle(patches, again)
+            say("settle", 1.0)
     if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
-    kernel = finished(fused)[0, 0]
+    fused = finished(fused)
     with timed(seconds, "judge"), torch.no_grad():
-        loss = best.loss(kernel[None, None])
-        again = look_again(network, y[:_JUDGES], kernel[None, None])
-    trust = float(confidence(kernel, again[0, 0], agreement if len(kernels) > 1 else None))
+        loss = best.loss(fused)
+        again = look_again(network, y[:_JUDGES], fused)
+        if len(kernels) > 1:
+            unexplained = loss / noise_level(patches[:1]).flatten().square()
+            trust = float(confidence_of_looks(fused[:, 0], again[:, 0], agreement, unexplained))
+        else:
+            trust = float(confidence(fused[:, 0], again[:, 0]))
+    kernel = fused[0, 0]
     warnings = []
     if agreement < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)

@@ -30,7 +30,7 @@ class Options:
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
         settle: how often the kernel is then made as sharp as the photo has it; before every time but the
-            first the network looks at photo and kernel again.
+            first the network looks at photo and kernel again. A fat kernel settles twice, without such looks.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
@@ -49,9 +49,9 @@ class Options:
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
     coarse: int = 3
-    fine: int = 3
+    fine: int = 5
     looks: int = 4
-    settle: int = 3
+    settle: int = 1
     blur: Blur = "uniform"
     light: Light = "encoded"
     residuals: bool = False
@@ -59,9 +59,9 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, settle=1, refine_steps=0),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=5, looks=16, settle=4, patches=8),
+    "best": Options(preset="best", coarse=4, fine=6, looks=16, settle=3, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,

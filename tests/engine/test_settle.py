@@ -60,13 +60,14 @@ def test_looks_in_all_flips_and_turns_of_a_kernel_that_is_right_agree_with_it() 
         (3, "fat", 8, True, 1e-2, [8]),
         (3, "fat", 8, True, 0.0, []),
         (1, "fat", 8, False, 1e-2, []),
+        (3, "fat", 8, False, 1e-2, []),
         (2, "all", 3, False, 0.0, [3]),
         (1, "all", 0, True, 1e-2, []),
         (0, "fat", 8, True, 1e-2, []),
         (0, "all", 8, False, 0.0, [8]),
     ],
 )
-def test_kernels_settle_after_looks_and_fat_ones_are_refined(
+def test_thin_kernels_settle_between_looks_and_fat_ones_twice_and_are_refined(
     monkeypatch: pytest.MonkeyPatch,
     settled: int,
     which: Refined,
@@ -106,6 +107,6 @@ def test_kernels_settle_after_looks_and_fat_ones_are_refined(
     options = replace(usual, settle=settled, refine=which, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
     assert counts == refined
-    turned = ["settle", *["look at 2 in 3", "settle"] * (settled - 1)] if settled else []
-    assert calls == turned + ["refine"] * len(refined) + ["look at 2 in 1"]
+    more = ["settle"] if fat else ["look at 2 in 3", "settle"] * (settled - 1)
+    assert calls == (["settle", *more] if settled else []) + ["refine"] * len(refined) + ["look at 2 in 1"]
     assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, bool(refined))
