@@ -125,16 +125,7 @@ def _conclude(
     y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
-            fused = settle(patches, fused)
-            fat = is_fat(fused)
-            if fat:  # looks at it make cameras' photos worse
-                fused = settle(patches, finished(fused))
-            else:
-                for number in range(1, options.settle):
-                    say("settle", number / options.settle)
-                    again = look_again(network, y, finished(fused), turns_of(patches, options.looks))
-                    fused = settle(patches, again)
-            say("settle", 1.0)
+            fused, fat = _settled(network, patches, y, fused, options, say)
     if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
@@ -163,6 +154,31 @@ def _conclude(
         torch.stack(losses, 1).tolist() if losses else [],
         confidence=trust,
     )
+
+
+def _settled(
+    network: KernelNet,
+    patches: torch.Tensor,
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    options: Options,
+    say: Progress,
+) -> tuple[torch.Tensor, bool]:
+    """A kernel (1, 1, 64, 64) as sharp as the photo has it, and whether it was fat.
+
+    Args:
+        y: (N, 1, 256, 256), the patches' standardised luminance.
+    """
+    kernel = settle(patches, kernel)
+    fat = is_fat(kernel)
+    if fat:  # looks at it make cameras' photos worse
+        kernel = settle(patches, finished(kernel))
+    for number in range(1, 1 if fat else options.settle):
+        say("settle", number / options.settle)
+        again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
+        kernel = settle(patches, again)
+    say("settle", 1.0)
+    return kernel, fat
 
 
 def _nothing() -> KernelEstimate:

@@ -17,6 +17,7 @@ from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE, radius
 from kdcli.blur.uneven import convolve_uneven
+from kdcli.engine.estimate import turn, turn_kernel
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
 from kdcli.files.photo import read_colour
@@ -193,23 +194,18 @@ class PairMaker:
             left = (scene.shape[2] - self.size) // 2 - _MARGIN
             full = self.size + 2 * _MARGIN
             scene = scene[:, top : top + full, left : left + full]
-        return self._turned(scene)
+        return turn(scene, self._which())
 
     def _kernel(self) -> torch.Tensor:
         kernel = torch.from_numpy(self.kernels[self.rng.integers(len(self.kernels))]).float()[None]
         if self.clean:
             return kernel
-        # Turn about the origin pixel: the first row and column have no mirror image.
-        inner = self._turned(kernel[:, 1:, 1:])
-        turned = torch.zeros_like(kernel)
-        turned[:, 1:, 1:] = inner
-        return turned / turned.sum()
+        return turn_kernel(kernel, self._which())
 
-    def _turned(self, image: torch.Tensor) -> torch.Tensor:
-        """One of the eight flips and quarter turns."""
-        if self.rng.uniform() < 0.5:
-            image = image.flip(-1)
-        return image.rot90(int(self.rng.integers(4)), (-2, -1))
+    def _which(self) -> int:
+        """One of the eight flips and quarter turns, by its number."""
+        flipped = self.rng.uniform() < 0.5
+        return 4 * flipped + int(self.rng.integers(4))
 
     def _accidents(self, count: int) -> Accidents:
         """As cameras and files have them.
