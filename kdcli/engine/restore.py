@@ -15,7 +15,7 @@ from kdcli.engine.grid import KernelGrid
 from kdcli.engine.guidance import Restorer
 from kdcli.nets.parts import Progress
 from kdcli.nets.prior import ALIGNED
-from kdcli.nets.solver import Solver
+from kdcli.nets.solver import Solver, given
 
 _Restored = Callable[[torch.Tensor, float, float, Progress], torch.Tensor]
 """A tile's restoration, from the tile, the row and column of its middle, and whom to tell of the progress."""
@@ -88,14 +88,14 @@ def restore_varying(
 def _restorer(
     solver: Restorer, photo: torch.Tensor, known: torch.Tensor | None
 ) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
-    """The solver, told whether the kernel is known, and the noise of the whole photo: tiles must agree.
+    """The solver, told how far the kernel is known, and the noise of the whole photo: tiles must agree.
 
     Of an estimated kernel the photo holds more than it explains, which had better count as noise.
     """
     if not isinstance(solver, Solver):
         return lambda tile, kernel, _told: solver(tile, kernel)
-    exact = None if known is None else 1.0
     noise = _noise(photo, known)
+    exact = None if known is None else given(noise)
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 

@@ -36,6 +36,7 @@ KNOWN_ROUNDS, KNOWN_STEPS = 6, 24
 EXACT_ROUNDS, EXACT_STEPS = 8, 40
 LEARNT = 0.8  # how far the estimated kernels of the training are said to be known
 CLEAN, NOISY = 0.9, 0.8  # how far those of the engine are taken to be: see ``estimated``
+GIVEN, GIVEN_NOISY = 1.0, 0.9  # and those that a user gives: see ``given``
 _NOISY_FROM = 1.25  # times the noise of rounding
 _HARDLY_MORE = 1.001  # times the power of rounding: none but that
 _HELD = 3.0  # the most that the logarithm of a strength is
@@ -90,8 +91,26 @@ def estimated(noise: torch.Tensor) -> torch.Tensor:
     Photos with a sensor's noise are as soft as lenses and demosaicking make them, and their blur is no
     exact convolution; kernels take that in. Photos without were made smaller, or made altogether.
     """
+    return _by_noise(noise, CLEAN, NOISY)
+
+
+def given(noise: torch.Tensor) -> torch.Tensor:
+    """How far kernels that a user gives are taken to be known: (N,), by the noise (N, 1, 1, 1).
+
+    However well it was measured, no kernel tells exactly how a camera blurs.
+    """
+    return torch.where(_is_rounding(noise), GIVEN, _by_noise(noise, GIVEN, GIVEN_NOISY)).flatten()
+
+
+def _is_rounding(noise: torch.Tensor) -> torch.Tensor:
+    """Whether rounding is all the noise, computed on whatever device: shaped as the noise is."""
+    return (noise / ROUNDING).square() < _HARDLY_MORE
+
+
+def _by_noise(noise: torch.Tensor, clean: float, noisy: float) -> torch.Tensor:
+    """From one value, where rounding is all the noise, to another for a sensor's; shaped as the noise is."""
     beyond = (noise / ROUNDING - 1) / (_NOISY_FROM - 1)
-    return CLEAN + (NOISY - CLEAN) * beyond.clamp(0, 1)
+    return clean + (noisy - clean) * beyond.clamp(0, 1)
 
 
 class Solver(nn.Module):
@@ -151,7 +170,7 @@ class Solver(nn.Module):
         known, power = seen.known, (seen.noise / ROUNDING).square()
         partly = FAITHFUL * (FAITHFUL_SURE / FAITHFUL) ** known
         # Cameras' photos have some noise, and a blur that no kernel tells exactly: not so weak a prior.
-        exact = (known == 1) & (power < _HARDLY_MORE)
+        exact = (known == 1) & _is_rounding(seen.noise)
         sparse = torch.where(exact, FAITHFUL_EXACT, torch.where(known == 1, FAITHFUL_KNOWN, partly)) * power
         rounds, steps = ROUNDS, STEPS
         if bool((known == 1).all()):

@@ -10,6 +10,7 @@ from kdcli.blur.convolve import convolve
 from kdcli.blur.kernels import mnc
 from kdcli.blur.noise import noise_level
 from kdcli.blur.shake import shake_kernels
+from kdcli.engine import refine as refinement
 from kdcli.engine.guidance import Guide
 from kdcli.engine.refine import refine
 from kdcli.nets.solver import Solver
@@ -51,6 +52,33 @@ def test_a_kernel_goes_down_the_loss_and_towards_the_truth(
     assert float(refined.sum()) == pytest.approx(1, abs=1e-5)
     assert done == sorted(done)
     assert done[-1] == 1
+
+
+def test_a_kernel_that_is_far_is_first_led_nearer(
+    solver: Solver, blurred: torch.Tensor, true: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = smooth(smooth(true.roll(3, -1) + true) / 2)
+    noisy = blurred + 0.002 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0))
+    guide = Guide(solver, noisy)
+    with torch.no_grad():
+        assert float(guide.near(far)(far)) > 6 * float(noise_level(noisy).square())
+    refined = refine(guide, far, 2, lambda _: None)
+    monkeypatch.setattr(refinement, "_APPROACH", 0)
+    without = refine(guide, far, 2, lambda _: None)
+    assert float(mnc(refined[0, 0], true[0, 0])) > float(mnc(without[0, 0], true[0, 0]))
+    with torch.no_grad():
+        assert float(guide.loss(refined)) < float(guide.loss(without))
+
+
+def test_steps_by_factors_go_down_and_keep_zeros() -> None:
+    kernel, gradient = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([1.0, -1.0, 0.0, -5.0])
+    moved = refinement._by_factors(kernel, gradient, 0.1)
+    assert moved[0] < kernel[0]
+    assert moved[1] > kernel[1]
+    assert moved[3] == 0
+    change = (moved[:3] / kernel[:3]).log().abs()
+    assert float((change * kernel[:3]).sum()) == pytest.approx(0.1, rel=1e-3)
+    assert float((refinement._by_factors(kernel, gradient, 1e9)[:3] / kernel[:3]).log().abs().max()) < 3.001
 
 
 def test_the_loss_near_a_kernel_takes_it_for_known(

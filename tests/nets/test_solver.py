@@ -12,7 +12,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.noise import ROUNDING, noise_level
 from kdcli.nets import prior
 from kdcli.nets.prior import _VIEW
-from kdcli.nets.solver import CLEAN, NOISY, Observation, Solver, estimated, is_sensor_noise
+from kdcli.nets.solver import CLEAN, NOISY, Observation, Solver, estimated, given, is_sensor_noise
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -115,6 +115,12 @@ def test_the_noisier_the_photo_the_less_its_kernel_is_known() -> None:
     trust = estimated(noise)[:, 0, 0, 0].tolist()
     assert trust == pytest.approx([CLEAN, 0.86, 0.82, NOISY, NOISY])
     assert is_sensor_noise(noise).tolist() == [False, False, False, True, True]
+
+
+def test_a_given_kernel_is_known_wholly_only_where_rounding_is_all_the_noise() -> None:
+    noise = ROUNDING * torch.tensor([1.0, 1.0 + 1e-6, 1.125, 1.25, 9.0])[:, None, None, None]
+    assert given(noise).tolist() == pytest.approx([1.0, 1.0, 0.95, 0.9, 0.9])
+    assert given(noise).tolist()[:2] == [1.0, 1.0]  # exactly: less than that takes another way
 
 
 def test_a_part_is_restored_with_the_noise_of_the_whole(solver: Solver, kernel: torch.Tensor) -> None:
