@@ -56,10 +56,13 @@ def refine(guide: Guide, kernel: torch.Tensor, steps: int, progress: Progress) -
     Returns:
         (1, 1, 64, 64), sum 1.
     """
-    approach = _APPROACH * steps if is_from_camera(guide.y) else 0
-    enough = _FAR * float(noise_level(guide.y).square())
-    kernel = _descend(guide, kernel, approach, _by_factors, enough, lambda f: progress(f / 2))
-    return _descend(guide, kernel, steps, _by_differences, 0.0, lambda f: progress((1 + f) / 2))
+    noise = noise_level(guide.y)
+    if is_sensor_noise(noise):
+        enough = _FAR * float(noise.square())
+        kernel = _descend(guide, kernel, _APPROACH * steps, _by_factors, enough, lambda f: progress(f / 2))
+    kernel = _descend(guide, kernel, steps, _by_differences, 0.0, lambda f: progress((1 + f) / 2))
+    progress(1.0)
+    return kernel
 
 
 def _descend(
@@ -77,9 +80,7 @@ def _descend(
             kernel, value, length = _step(loss, kernel, value, length, move)
             progress((number + 1) / steps)
             if length < _LEAST_STEP:
-                progress(1.0)
                 return kernel.detach()
-    progress(1.0)
     return kernel.detach()
 
 

@@ -28,7 +28,8 @@ from kdcli.nets.parts import Progress
 from kdcli.nets.prior import LearnedPrior
 
 # Strengths of the priors, for the noise of rounding: sparse, for kernels of which next to nothing and of
-# which nearly all is known, for known ones, and for these where rounding is indeed all the noise; quadratic.
+# which nearly all is known, for known ones (of noisy photos in training only: see ``given``), and for these
+# where rounding is indeed all the noise; quadratic.
 FAITHFUL, FAITHFUL_SURE, FAITHFUL_KNOWN, FAITHFUL_EXACT, SMOOTH = 5e-5, 1e-5, 6e-6, 4e-6, 1e-2
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
 # A weaker prior takes more of them to say what the photo says.
