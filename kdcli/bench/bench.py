@@ -27,7 +27,7 @@ from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches
-from kdcli.engine.restore import restore
+from kdcli.engine.restore import restore, softness_taken
 from kdcli.errors import explain
 from kdcli.weights import Models, load_models
 from kdcli.weights.store import choose_device
@@ -169,7 +169,9 @@ class Bench:
         with torch.no_grad():
             guide = Guide(solver, informative_patches(photo, 1), samples=2)
             loss, loss_true = guide.loss(both).tolist()
-            best = to_array(restore(solver, photo, both[1:], False, lambda _: None), pair.blurred, light)
+            softness = softness_taken(solver, both[1:])
+            known = restore(solver, photo, both[1:], False, softness, lambda _: None)
+            best = to_array(known, pair.blurred, light)
         return {
             "reblur_loss": loss,
             "reblur_loss_true": loss_true,

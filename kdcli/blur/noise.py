@@ -5,28 +5,43 @@ from __future__ import annotations
 import torch
 
 ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
+SENSOR = 1.25 * ROUNDING  # from which on there is a sensor's noise as well
 _BLOCK = 32
 _INNER = slice(1, _BLOCK // 2)  # columns of the half spectrum that stand for two frequencies
 _EMPTY = 0.25  # share of the frequencies that blur leaves to the noise; less would miss more of JPEG's
 _EMPTIEST = 0.1  # share of those at which a kernel is known to leave least
 _NONE = 1.15  # times the noise of rounding: what these may hold of a photo that has no other
+_RING = (0.2, 0.35)  # cycles per pixel: where grain lies, and much of what a restoration makes of noise
+_RING_EMPTIEST = 0.3
+_BLURRED = 0.1  # power of the kernel up to which a frequency counts as one that blur has emptied
 
 
-def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None) -> torch.Tensor:
+def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None, *, known: bool = True) -> torch.Tensor:
     """The standard deviation of the noise in photos (N, C, H, W) in [0, 1]: (N, 1, 1, 1).
 
     Never less than that of rounding to 8 bits. They have 4 pixels a side or more.
 
     Args:
-        kernel: (N, 1, 64, 64), of their blur, where it is known. It tells where to look in a photo that has
-            no other noise than that, and whose texture would be taken for some. Of other noise it would miss
-            what is coarse.
+        kernel: (N, 1, 64, 64), of their blur. It tells where a sensor's noise can be seen that demosaicking,
+            scaling or JPEG have made coarse, of which the highest frequencies hold least.
+        known: whether the kernel is known. Then it also tells whether there is any noise but that of rounding
+            in a photo whose texture would be taken for some. What an estimated kernel doesn't explain had
+            better count as noise.
     """
     power = _power(y)
     level = _floor(power).clamp(min=ROUNDING)
     if kernel is None or min(y.shape[-2:]) < _BLOCK:
         return level
+    coarse = torch.where(is_sensor_noise(level), _in_ring(power, kernel), 0)
+    level = torch.maximum(level, coarse)
+    if not known:
+        return level
     return torch.where(_where_least_is_left(power, kernel) < _NONE * ROUNDING, ROUNDING, level)
+
+
+def is_sensor_noise(noise: torch.Tensor) -> torch.Tensor:
+    """Whether noise is more than rounding's, as that of photos straight from a camera: of the same shape."""
+    return noise >= SENSOR
 
 
 def noise_floor(y: torch.Tensor) -> torch.Tensor:
@@ -45,15 +60,41 @@ def _floor(power: torch.Tensor) -> torch.Tensor:
 
 def _where_least_is_left(power: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """The same by the median of the frequencies of which a kernel and a photo's spectrum leave least."""
-    rows, columns = torch.fft.fftfreq(_BLOCK)[:, None], torch.fft.fftfreq(_BLOCK)[None]
-    photo = 1 / (rows**2 + columns**2 + 1 / _BLOCK**2).to(power.device)
-    folded = kernel[:, 0].unflatten(-1, (-1, _BLOCK)).sum(-2).unflatten(-2, (-1, _BLOCK)).sum(-3)
-    left = photo * torch.fft.fft2(folded).abs().square()
-    for dim in (-2, -1):  # the window mixes neighbours: Hann's main lobe
-        left = (left.roll(1, dim) + 4 * left + left.roll(-1, dim)) / 6
-    left = left[..., _INNER].flatten(1)
+    left = (_photo_spectrum(power.device) * _kernel_power(kernel)).flatten(1)
     least = left.argsort(1)[:, : int(_EMPTIEST * left.shape[1])]
     return _amplitude(power.flatten(1).gather(1, least).median(1).values)
+
+
+def _in_ring(power: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """The same among the middle frequencies; 0 where the kernel has emptied too few of them to tell."""
+    frequency = _frequency(power.device)[..., _INNER]
+    ring = (frequency >= _RING[0]) & (frequency < _RING[1])
+    kept = _kernel_power(kernel)[:, ring]
+    left = _photo_spectrum(power.device)[ring] * kept
+    least = left.argsort(1)[:, : int(_RING_EMPTIEST * left.shape[1])]
+    level = _amplitude(power[:, ring].gather(1, least).median(1).values)
+    emptied = kept.gather(1, least).amax(1) <= _BLURRED
+    return torch.where(emptied[:, None, None, None], level, 0)
+
+
+def _kernel_power(kernel: torch.Tensor) -> torch.Tensor:
+    """What kernels (N, 1, 64, 64) leave of every frequency of Bartlett's spectrum: (N, side, columns)."""
+    folded = kernel[:, 0].unflatten(-1, (-1, _BLOCK)).sum(-2).unflatten(-2, (-1, _BLOCK)).sum(-3)
+    kept = torch.fft.fft2(folded).abs().square()
+    for dim in (-2, -1):  # the window mixes neighbours: Hann's main lobe
+        kept = (kept.roll(1, dim) + 4 * kept + kept.roll(-1, dim)) / 6
+    return kept[..., _INNER]
+
+
+def _photo_spectrum(device: torch.device) -> torch.Tensor:
+    """How the power of sharp photos falls with frequency: (side, columns)."""
+    return 1 / (_frequency(device).square() + 1 / _BLOCK**2)[..., _INNER]
+
+
+def _frequency(device: torch.device) -> torch.Tensor:
+    """Cycles per pixel: (side, side)."""
+    rows, columns = torch.fft.fftfreq(_BLOCK)[:, None], torch.fft.fftfreq(_BLOCK)[None]
+    return (rows.square() + columns.square()).sqrt().to(device)
 
 
 def _amplitude(power: torch.Tensor) -> torch.Tensor:

@@ -97,8 +97,9 @@ def _deblur(
         grid = found[group[0]].grid
         with timed(spent, "restore"):
             if grid is None:
+                softness = torch.tensor([found[i].softness for i in group], device=models.device)
                 answers = restore(
-                    models.solver, photos, kernels, kernel is not None, lambda f: say("restore", f)
+                    models.solver, photos, kernels, kernel is not None, softness, lambda f: say("restore", f)
                 )
             else:
                 answers = restore_varying(models.solver, photos, grid, corner, lambda f: say("restore", f))
@@ -118,6 +119,7 @@ def _deblur(
             one.residuals,
             one.confidence,
             one.grid,
+            one.softness if i in blurred else 0.0,
         )
         for i, one in enumerate(found)
     ]

@@ -16,6 +16,7 @@ from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.refine import is_from_camera, refine
+from kdcli.engine.restore import softness_taken
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.settle import finished, is_fat, look_again, settle
 from kdcli.engine.timed import timed
@@ -126,7 +127,8 @@ def _conclude(
     if options.settle > 0:
         with timed(seconds, "settle"):
             fused, fat = _settled(network, patches, y, fused, options, say)
-    if options.refine_steps > 0 and (options.refine == "all" or (fat and is_from_camera(patches))):
+    from_camera = fat and is_from_camera(patches)
+    if options.refine_steps > 0 and (options.refine == "all" or from_camera):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
     fused = finished(fused)
@@ -153,6 +155,7 @@ def _conclude(
         warnings,
         torch.stack(losses, 1).tolist() if losses else [],
         confidence=trust,
+        softness=float(softness_taken(solver, fused, from_camera)),
     )
 
 

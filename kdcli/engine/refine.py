@@ -15,10 +15,9 @@ from collections.abc import Callable
 import torch
 
 from kdcli.blur.kernels import normalise
-from kdcli.blur.noise import noise_level
+from kdcli.blur.noise import is_sensor_noise, noise_level
 from kdcli.engine.guidance import Guide
 from kdcli.nets.parts import Progress
-from kdcli.nets.solver import is_sensor_noise
 
 _HELD = 8  # steps for which the solver's first turn is held
 _SPARSITY = 1e-3  # weight of the l1 term, relative to the logarithm of the loss

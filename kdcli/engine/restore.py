@@ -25,40 +25,58 @@ TILE = 3072  # side of the pieces of larger ones
 REACH = 256  # pixels beyond which little is felt of what lies beyond a piece's edge
 _BLEND = 32
 _NOISE_PART = 1024
+_CAMERA = 0.5  # pixels by which photos of cameras come out too sharp at least: docs/experiments.md
 _PUBLISHED_TILE, _PUBLISHED_REACH = 1024, 96  # of the published solver, a network all through
 _SMALLEST, _LARGEST = 192, 1024  # sides of the tiles for blur that changes
 _NEAR = KERNEL_SIZE // 2  # what these discard: the kernel of a tile's middle is wrong at its edges anyway
 
 
+def softness_taken(solver: Restorer, kernel: torch.Tensor, from_camera: bool = False) -> torch.Tensor:
+    """How much sharper than the sharp photo a restoration with estimated kernels comes out: (N,), in pixels.
+
+    What of the camera's softness they hold, and what the solver takes away besides, which knows sharper
+    photos than cameras make.
+
+    Args:
+        kernel: (N, 1, 64, 64).
+        from_camera: whether the photos are straight from a camera and as soft as these are.
+    """
+    if not isinstance(solver, Solver):  # the published one, which knows nothing of it
+        return kernel.new_zeros(len(kernel))
+    return softness_of_kernel(kernel).clamp(min=_CAMERA if from_camera else 0.0)
+
+
 def restore(
-    solver: Restorer, photo: torch.Tensor, kernel: torch.Tensor, known: bool, progress: Progress
+    solver: Restorer,
+    photo: torch.Tensor,
+    kernel: torch.Tensor,
+    known: bool,
+    softness: torch.Tensor,
+    progress: Progress,
 ) -> torch.Tensor:
     """Restore photos with one kernel each.
-
-    Estimated kernels also hold how soft the camera is, which is given back.
 
     Args:
         photo: (N, 3, H, W) in [0, 1].
         kernel: (N, 1, 64, 64).
         known: whether the kernel is known rather than estimated.
+        softness: (N,), the Gaussian, in pixels, that gives back what was taken (``softness_taken``).
 
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, kernel if known else None)
+    best = _restorer(solver, photo, kernel, known)
     if not isinstance(solver, Solver):
         tile, discard = _PUBLISHED_TILE, _PUBLISHED_REACH
     elif photo.shape[-2] * photo.shape[-1] <= WHOLE:
         tile, discard = max(photo.shape[-2:]), 0
     else:
         tile, discard = TILE, REACH
-    estimated = isinstance(solver, Solver) and not known
-    soft = softness_of_kernel(kernel) if estimated else kernel.new_zeros(len(kernel))
-    giving_back = bool(soft.any())
+    giving_back = bool(softness.any())
 
     def restored(part: torch.Tensor, _row: float, _column: float, told: Progress) -> torch.Tensor:
         answer = best(part, kernel, told)
-        return soften(answer.clamp_(0, 1), soft) if giving_back else answer
+        return soften(answer.clamp_(0, 1), softness) if giving_back else answer
 
     return _in_tiles(restored, photo, tile, discard, progress)
 
@@ -75,7 +93,7 @@ def restore_varying(
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, None)
+    best = _restorer(solver, photo)
 
     def restored(tile: torch.Tensor, row: float, column: float, told: Progress) -> torch.Tensor:
         return best(tile, grid.motion.at(corner[0] + row, corner[1] + column), told)
@@ -86,23 +104,26 @@ def restore_varying(
 
 
 def _restorer(
-    solver: Restorer, photo: torch.Tensor, known: torch.Tensor | None
+    solver: Restorer, photo: torch.Tensor, kernel: torch.Tensor | None = None, known: bool = False
 ) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
     """The solver, told how far the kernel is known, and the noise of the whole photo: tiles must agree.
 
-    Of an estimated kernel the photo holds more than it explains, which had better count as noise.
+    Args:
+        kernel: that of the whole photo, if there is one.
     """
     if not isinstance(solver, Solver):
         return lambda tile, kernel, _told: solver(tile, kernel)
-    noise = _noise(photo, known)
-    exact = None if known is None else given(noise)
+    noise = _noise(photo, kernel, known)
+    exact = given(noise) if known else None
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
-def _noise(photo: torch.Tensor, kernel: torch.Tensor | None = None) -> torch.Tensor:
+def _noise(photo: torch.Tensor, kernel: torch.Tensor | None = None, known: bool = False) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
     down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
-    parts = [noise_level(photo[..., rows, columns], kernel) for rows in down for columns in across]
+    parts = [
+        noise_level(photo[..., rows, columns], kernel, known=known) for rows in down for columns in across
+    ]
     return torch.stack(parts).median(0).values
 
 

@@ -29,6 +29,7 @@ class KernelEstimate:
         confidence: how similar (MNC) the kernel can be expected to be to the true one, in [0, 1]; NaN where
             there is no estimate, and with a grid.
         grid: the kernels across the photo, where the blur changes; None where one is enough.
+        softness: of the Gaussian, in pixels, that has to follow the restoration with this kernel.
     """
 
     kernel: np.ndarray
@@ -41,6 +42,7 @@ class KernelEstimate:
     found: bool = True
     confidence: float = float("nan")
     grid: KernelGrid | None = None
+    softness: float = 0.0
 
 
 @dataclass
@@ -50,8 +52,8 @@ class Deblurred:
     Attributes:
         restored: float32 in [0, 1], of the photo's shape or of the part's that was to be restored.
         changed: False where the photo was returned as it was.
-        kernel, kernel_width, reblur_loss, patches, seconds, warnings, residuals, confidence, grid: as in
-            ``KernelEstimate``.
+        kernel, kernel_width, reblur_loss, patches, seconds, warnings, residuals, confidence, grid, softness:
+            as in ``KernelEstimate``.
     """
 
     restored: np.ndarray
@@ -65,3 +67,4 @@ class Deblurred:
     residuals: list[list[float]] = field(default_factory=list)
     confidence: float = float("nan")
     grid: KernelGrid | None = None
+    softness: float = 0.0

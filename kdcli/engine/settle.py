@@ -12,6 +12,7 @@ import torch
 
 from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
+from kdcli.blur.noise import noise_level
 from kdcli.blur.softness import is_fatter
 from kdcli.engine.estimate import beside_noise, noise_of_differences, turn, turn_back, turn_kernel
 from kdcli.engine.fuse import fuse
@@ -20,7 +21,7 @@ from kdcli.nets.lagspace import standardise
 
 _LEVEL = 0.015  # in standard deviations of the photo
 _ROUNDS = 10
-_HIDDEN = 1.5  # how much larger than it looks the noise is taken to be; for 3, see docs/experiments.md
+_HIDDEN = 1.5  # how much larger than it looks the noise is taken to be
 _SOFTNESS = 0.5  # pixels: that of photos made smaller and of a camera's, nearly
 _PATCHES = 2  # the best ones, which bounds the time
 _FAT = 0.45  # pixels: the fatness above which a kernel is no camera's path alone
@@ -38,8 +39,13 @@ def settle(patches: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         (1, 1, 64, 64), sum 1.
     """
     y = standardise(luminance(patches[:_PATCHES])).transpose(0, 1)
-    noise = _HIDDEN * noise_of_differences(y)
+    noise = _HIDDEN * _coarseness(patches[:1], kernel) * noise_of_differences(y)
     return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS, softness=_SOFTNESS)
+
+
+def _coarseness(patch: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """How many times as loud as it looks a sensor's noise is where the kernel shows it: (1, 1, 1, 1)."""
+    return noise_level(patch, kernel, known=False) / noise_level(patch)
 
 
 def is_fat(kernel: torch.Tensor) -> bool:

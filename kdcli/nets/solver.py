@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, pull_towards, unclipped
-from kdcli.blur.noise import ROUNDING, noise_level
+from kdcli.blur.noise import ROUNDING, SENSOR, noise_level
 from kdcli.blur.sparse import restore_sparse
 from kdcli.nets.parts import Progress
 from kdcli.nets.prior import LearnedPrior
@@ -38,7 +38,6 @@ EXACT_ROUNDS, EXACT_STEPS = 8, 40
 LEARNT = 0.8  # how far the estimated kernels of the training are said to be known
 CLEAN, NOISY = 0.9, 0.8  # how far those of the engine are taken to be: see ``estimated``
 GIVEN, GIVEN_NOISY = 1.0, 0.9  # and those that a user gives: see ``given``
-_NOISY_FROM = 1.25  # times the noise of rounding
 _HARDLY_MORE = 1.001  # times the power of rounding: none but that
 _HELD = 3.0  # the most that the logarithm of a strength is
 _DECONVOLUTION = 0.6  # of the time of a restoration, about
@@ -81,11 +80,6 @@ class Observation:
         return torch.cat([self.known, self.loudness, torch.full_like(self.known, turn)], dim=1)
 
 
-def is_sensor_noise(noise: torch.Tensor) -> torch.Tensor:
-    """Whether noise (N, 1, 1, 1) is more than rounding's, as that of photos straight from a camera: (N,)."""
-    return noise[:, 0, 0, 0] >= _NOISY_FROM * ROUNDING
-
-
 def estimated(noise: torch.Tensor) -> torch.Tensor:
     """How far kernels that the engine has estimated are taken to be known: (N, 1, 1, 1), by the noise.
 
@@ -110,7 +104,7 @@ def _is_rounding(noise: torch.Tensor) -> torch.Tensor:
 
 def _by_noise(noise: torch.Tensor, clean: float, noisy: float) -> torch.Tensor:
     """From one value, where rounding is all the noise, to another for a sensor's; shaped as the noise is."""
-    beyond = (noise / ROUNDING - 1) / (_NOISY_FROM - 1)
+    beyond = (noise - ROUNDING) / (SENSOR - ROUNDING)
     return clean + (noisy - clean) * beyond.clamp(0, 1)
 
 

@@ -10,9 +10,10 @@ import torch
 from skimage import data
 
 from kdcli.blur.convolve import convolve
-from kdcli.blur.degrade import jpeg, to_8_bit
+from kdcli.blur.degrade import add_noise, jpeg, to_8_bit
 from kdcli.blur.families import sample
-from kdcli.blur.noise import ROUNDING, noise_floor, noise_level
+from kdcli.blur.kernels import impulse
+from kdcli.blur.noise import ROUNDING, is_sensor_noise, noise_floor, noise_level
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +56,44 @@ def test_a_kernel_tells_where_rounding_is_all_the_noise() -> None:
     assert float(noise_level(y)) > 1.15 * ROUNDING
     assert float(noise_level(y, across)) == pytest.approx(ROUNDING)
     grainy = to_8_bit(noisy(y, 0.004))
-    assert float(noise_level(grainy, across)) == float(noise_floor(grainy))
-    both, kernels = torch.cat([y, grainy]), across.expand(2, -1, -1, -1)
-    torch.testing.assert_close(
-        noise_level(both, kernels)[:, 0, 0, 0], torch.tensor([ROUNDING, float(noise_floor(grainy))])
-    )
+    assert float(noise_level(grainy, across)) == pytest.approx(float(noise_floor(grainy)), rel=0.15)
+    both = torch.cat([y, grainy])
+    alone = torch.cat([noise_level(photo, across) for photo in (y, grainy)])
+    torch.testing.assert_close(noise_level(both, across.expand(2, -1, -1, -1)), alone)
     small = y[..., :20, :20]  # too small to tell
     assert float(noise_level(small, across)) == float(noise_level(small))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_kernel_shows_how_much_noise_there_is_that_is_coarse(blurred: torch.Tensor, known: bool) -> None:
+    kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
+    level, generator = torch.tensor([0.01]), torch.Generator().manual_seed(1)
+
+    def louder(grain: float) -> float:
+        y = to_8_bit(add_noise(blurred, level, generator, torch.tensor([grain])))
+        return float(noise_level(y, kernel, known=known) / noise_level(y))
+
+    assert louder(0.6) > 1.5
+    assert louder(0.0) < 1.15
+
+
+def test_only_frequencies_that_blur_has_emptied_show_noise(blurred: torch.Tensor) -> None:
+    sharp = impulse()[None, None]
+    y = to_8_bit(noisy(blurred, 0.01))
+    assert float(noise_level(y, sharp)) == float(noise_level(y))
+
+
+def test_without_a_sensors_noise_there_is_nothing_coarse(blurred: torch.Tensor) -> None:
+    kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
+    y = to_8_bit(blurred)
+    assert not is_sensor_noise(noise_level(y))
+    assert float(noise_level(y, kernel, known=False)) == float(noise_level(y))
+    assert is_sensor_noise(ROUNDING * torch.tensor([1.0, 1.2, 1.25, 9.0])).tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_never_less_than_rounding(blurred: torch.Tensor) -> None:

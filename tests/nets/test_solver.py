@@ -12,7 +12,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.noise import ROUNDING, noise_level
 from kdcli.nets import prior
 from kdcli.nets.prior import _VIEW
-from kdcli.nets.solver import CLEAN, NOISY, Observation, Solver, estimated, given, is_sensor_noise
+from kdcli.nets.solver import CLEAN, NOISY, Observation, Solver, estimated, given
 
 
 def photo(*size: int) -> torch.Tensor:
@@ -105,7 +105,7 @@ def test_a_known_kernel_says_the_most_where_rounding_is_all_the_noise(
 def test_an_estimated_kernel_is_neither_known_nor_unknown(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(40, 40)
     trust = float(estimated(noise_level(y)))
-    found = [solver(y, kernel, exact=known) for known in (0.0, trust, 1.0)]
+    found = [solver(y, kernel, known, noise_level(y)) for known in (0.0, trust, 1.0)]
     torch.testing.assert_close(solver(y, kernel), found[1], rtol=0, atol=0)
     assert (found[0] - found[1]).abs().max() > 1e-3 < (found[2] - found[1]).abs().max()
 
@@ -114,7 +114,6 @@ def test_the_noisier_the_photo_the_less_its_kernel_is_known() -> None:
     noise = ROUNDING * torch.tensor([1.0, 1.1, 1.2, 1.25, 9.0])[:, None, None, None]
     trust = estimated(noise)[:, 0, 0, 0].tolist()
     assert trust == pytest.approx([CLEAN, 0.86, 0.82, NOISY, NOISY])
-    assert is_sensor_noise(noise).tolist() == [False, False, False, True, True]
 
 
 def test_a_given_kernel_is_known_wholly_only_where_rounding_is_all_the_noise() -> None:
@@ -125,10 +124,9 @@ def test_a_given_kernel_is_known_wholly_only_where_rounding_is_all_the_noise() -
 
 def test_a_part_is_restored_with_the_noise_of_the_whole(solver: Solver, kernel: torch.Tensor) -> None:
     y = photo(40, 40)
-    torch.testing.assert_close(
-        solver(y, kernel, noise=noise_level(y, kernel)), solver(y, kernel), rtol=0, atol=0
-    )
-    assert not torch.equal(solver(y, kernel, noise=2 * noise_level(y, kernel)), solver(y, kernel))
+    noise = noise_level(y)
+    torch.testing.assert_close(solver(y, kernel, noise=noise), solver(y, kernel), rtol=0, atol=0)
+    assert not torch.equal(solver(y, kernel, noise=2 * noise), solver(y, kernel))
 
 
 def test_the_true_kernel_makes_a_photo_sharper(solver: Solver, kernel: torch.Tensor) -> None:
