@@ -23,6 +23,7 @@ class Answer:
         seconds: by stage.
         residuals: curves of the reblurring loss, where they were measured: see ``KernelEstimate``.
         confidence: in the kernel, NaN where it was not estimated or nothing is claimed.
+        from_camera: whether the photo was restored as one straight from a camera.
     """
 
     restored: Array
@@ -30,6 +31,7 @@ class Answer:
     seconds: dict[str, float] = field(default_factory=dict)
     residuals: list[list[float]] = field(default_factory=list)
     confidence: float = float("nan")
+    from_camera: bool = False
 
 
 def true_kernel(pair: Pair, method: str) -> Array:

@@ -27,7 +27,7 @@ from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches
-from kdcli.engine.restore import restore, softness_taken
+from kdcli.engine.restore import restore
 from kdcli.errors import explain
 from kdcli.weights import Models, load_models
 from kdcli.weights.store import choose_device
@@ -157,11 +157,14 @@ class Bench:
         scores["mnc"] = measures.mnc(answer.kernel, pair.kernel)
         if answer.kernel is not pair.kernel:
             kernels = np.stack([answer.kernel, pair.kernel])
-            scores |= self._judged(pair, kernels, measures.squared_error(*aligned))
+            scores |= self._judged(pair, kernels, measures.squared_error(*aligned), answer.from_camera)
         return scores
 
-    def _judged(self, pair: Pair, kernels: NDArray[np.float32], error: float) -> Scores:
-        """How an estimated kernel and its photo's error compare with the true kernel's, same solver."""
+    def _judged(self, pair: Pair, kernels: NDArray[np.float32], error: float, from_camera: bool) -> Scores:
+        """How an estimated kernel and its photo's error compare with the true kernel's.
+
+        The solver is the same and is told the same about the photo.
+        """
         light = self.config.options.light
         photo = to_tensor(pair.blurred, self.models.device, light)
         both = torch.from_numpy(kernels[:, None]).to(self.models.device)
@@ -169,8 +172,7 @@ class Bench:
         with torch.no_grad():
             guide = Guide(solver, informative_patches(photo, 1), samples=2)
             loss, loss_true = guide.loss(both).tolist()
-            softness = softness_taken(solver, both[1:])
-            known = restore(solver, photo, both[1:], False, softness, lambda _: None)
+            known = restore(solver, photo, both[1:], False, from_camera, lambda _: None)
             best = to_array(known, pair.blurred, light)
         return {
             "reblur_loss": loss,

@@ -90,7 +90,8 @@ class Kd:
         """Several at once, which keeps a GPU busy."""
         results = deblur_images([pair.blurred for pair in pairs], self.models, self.options)
         return [
-            Answer(one.restored, one.kernel, one.seconds, one.residuals, one.confidence) for one in results
+            Answer(one.restored, one.kernel, one.seconds, one.residuals, one.confidence, one.from_camera)
+            for one in results
         ]
 
 

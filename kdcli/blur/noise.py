@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
-SENSOR = 1.25 * ROUNDING  # from which on there is a sensor's noise as well
+SENSOR = 1.25 * ROUNDING  # from which on there is a sensor's noise as well, as a rule
+_LOUD = 2 * ROUNDING  # from which on it is noise beyond doubt: texture is hardly ever taken for so much
 _BLOCK = 32
 _INNER = slice(1, _BLOCK // 2)  # columns of the half spectrum that stand for two frequencies
 _EMPTY = 0.25  # share of the frequencies that blur leaves to the noise; less would miss more of JPEG's
@@ -16,7 +17,13 @@ _RING_EMPTIEST = 0.3
 _BLURRED = 0.1  # power of the kernel up to which a frequency counts as one that blur has emptied
 
 
-def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None, *, known: bool = True) -> torch.Tensor:
+def noise_level(
+    y: torch.Tensor,
+    kernel: torch.Tensor | None = None,
+    *,
+    known: bool = True,
+    from_camera: torch.Tensor | bool = False,
+) -> torch.Tensor:
     """The standard deviation of the noise in photos (N, C, H, W) in [0, 1]: (N, 1, 1, 1).
 
     Never less than that of rounding to 8 bits. They have 4 pixels a side or more.
@@ -27,13 +34,16 @@ def noise_level(y: torch.Tensor, kernel: torch.Tensor | None = None, *, known: b
         known: whether the kernel is known. Then it also tells whether there is any noise but that of rounding
             in a photo whose texture would be taken for some. What an estimated kernel doesn't explain had
             better count as noise.
+        from_camera: (N,) or one for all, whether photos are known to be straight from a camera, so that noise
+            that could be texture is a sensor's.
     """
     power = _power(y)
     level = _floor(power).clamp(min=ROUNDING)
     if kernel is None or min(y.shape[-2:]) < _BLOCK:
         return level
-    coarse = torch.where(is_sensor_noise(level), _in_ring(power, kernel), 0)
-    level = torch.maximum(level, coarse)
+    camera = torch.as_tensor(from_camera, device=y.device).expand(len(y))[:, None, None, None]
+    noisy = level >= torch.where(camera, SENSOR, _LOUD)
+    level = torch.where(noisy, torch.maximum(level, _in_ring(power, kernel)), level)
     if not known:
         return level
     return torch.where(_where_least_is_left(power, kernel) < _NONE * ROUNDING, ROUNDING, level)

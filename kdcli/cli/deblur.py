@@ -179,7 +179,7 @@ def _facts(result: Result, settings: Settings, given_psf: Path | None) -> dict[s
         "kernel_width": result.kernel_width,
         "reblur_loss": result.reblur_loss,
         "confidence": result.confidence,
-        "softness": result.softness,
+        "from_camera": result.from_camera,
         "patches": result.patches,
         "device": result.device,
         "preset": settings.options.preset,

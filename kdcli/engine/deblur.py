@@ -97,9 +97,9 @@ def _deblur(
         grid = found[group[0]].grid
         with timed(spent, "restore"):
             if grid is None:
-                softness = torch.tensor([found[i].softness for i in group], device=models.device)
+                camera = torch.tensor([found[i].from_camera for i in group], device=models.device)
                 answers = restore(
-                    models.solver, photos, kernels, kernel is not None, softness, lambda f: say("restore", f)
+                    models.solver, photos, kernels, kernel is not None, camera, lambda f: say("restore", f)
                 )
             else:
                 answers = restore_varying(models.solver, photos, grid, corner, lambda f: say("restore", f))
@@ -119,7 +119,7 @@ def _deblur(
             one.residuals,
             one.confidence,
             one.grid,
-            one.softness if i in blurred else 0.0,
+            one.from_camera,
         )
         for i, one in enumerate(found)
     ]

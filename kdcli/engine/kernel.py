@@ -16,7 +16,6 @@ from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.refine import is_from_camera, refine
-from kdcli.engine.restore import softness_taken
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.settle import finished, is_fat, look_again, settle
 from kdcli.engine.timed import timed
@@ -122,12 +121,11 @@ def _conclude(
             kernels = _best(samples, guide, options.samples)
     fused, agreement = fuse(kernels)
     best = Guide(solver, patches[:1])  # one patch, which bounds the time
-    fat = False
+    from_camera = False
     y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
-            fused, fat = _settled(network, patches, y, fused, options, say)
-    from_camera = fat and is_from_camera(patches)
+            fused, from_camera = _settled(network, patches, y, fused, options, say)
     if options.refine_steps > 0 and (options.refine == "all" or from_camera):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
@@ -155,7 +153,7 @@ def _conclude(
         warnings,
         torch.stack(losses, 1).tolist() if losses else [],
         confidence=trust,
-        softness=float(softness_taken(solver, fused, from_camera)),
+        from_camera=from_camera,
     )
 
 
@@ -167,21 +165,23 @@ def _settled(
     options: Options,
     say: Progress,
 ) -> tuple[torch.Tensor, bool]:
-    """A kernel (1, 1, 64, 64) as sharp as the photo has it, and whether it was fat.
+    """A kernel (1, 1, 64, 64) as sharp as the photo has it, and whether that is straight from a camera.
 
     Args:
         y: (N, 1, 256, 256), the patches' standardised luminance.
     """
     kernel = settle(patches, kernel)
     fat = is_fat(kernel)
-    if fat:  # looks at it make cameras' photos worse
-        kernel = settle(patches, finished(kernel))
+    from_camera = fat and is_from_camera(patches)
+    # Further looks make cameras' photos worse. What is known of their noise now the first time could not use.
+    for _ in range(fat + from_camera):
+        kernel = settle(patches, finished(kernel), from_camera)
     for number in range(1, 1 if fat else options.settle):
         say("settle", number / options.settle)
         again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
         kernel = settle(patches, again)
     say("settle", 1.0)
-    return kernel, fat
+    return kernel, from_camera
 
 
 def _nothing() -> KernelEstimate:

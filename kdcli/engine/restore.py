@@ -31,19 +31,18 @@ _SMALLEST, _LARGEST = 192, 1024  # sides of the tiles for blur that changes
 _NEAR = KERNEL_SIZE // 2  # what these discard: the kernel of a tile's middle is wrong at its edges anyway
 
 
-def softness_taken(solver: Restorer, kernel: torch.Tensor, from_camera: bool = False) -> torch.Tensor:
-    """How much sharper than the sharp photo a restoration with estimated kernels comes out: (N,), in pixels.
+def softness_taken(kernel: torch.Tensor, from_camera: torch.Tensor) -> torch.Tensor:
+    """How much too sharp restorations with estimated kernels come out, in pixels of a Gaussian: (N,).
 
-    What of the camera's softness they hold, and what the solver takes away besides, which knows sharper
-    photos than cameras make.
+    By what of the camera's softness the kernel holds, and in photos of cameras by half a pixel at least: the
+    solver knows sharper photos than these are.
 
     Args:
         kernel: (N, 1, 64, 64).
-        from_camera: whether the photos are straight from a camera and as soft as these are.
+        from_camera: (N,).
     """
-    if not isinstance(solver, Solver):  # the published one, which knows nothing of it
-        return kernel.new_zeros(len(kernel))
-    return softness_of_kernel(kernel).clamp(min=_CAMERA if from_camera else 0.0)
+    held = softness_of_kernel(kernel)
+    return torch.where(from_camera, held.clamp(min=_CAMERA), held)
 
 
 def restore(
@@ -51,27 +50,32 @@ def restore(
     photo: torch.Tensor,
     kernel: torch.Tensor,
     known: bool,
-    softness: torch.Tensor,
+    from_camera: torch.Tensor | bool,
     progress: Progress,
 ) -> torch.Tensor:
     """Restore photos with one kernel each.
+
+    What estimated kernels take of the camera's softness is given back.
 
     Args:
         photo: (N, 3, H, W) in [0, 1].
         kernel: (N, 1, 64, 64).
         known: whether the kernel is known rather than estimated.
-        softness: (N,), the Gaussian, in pixels, that gives back what was taken (``softness_taken``).
+        from_camera: (N,) or one for all, whether the photos are straight from a camera, where that is known.
 
     Returns:
         (N, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo, kernel, known)
+    from_camera = torch.as_tensor(from_camera, device=photo.device).expand(len(photo))
+    best = _restorer(solver, photo, kernel, known, from_camera)
     if not isinstance(solver, Solver):
         tile, discard = _PUBLISHED_TILE, _PUBLISHED_REACH
     elif photo.shape[-2] * photo.shape[-1] <= WHOLE:
         tile, discard = max(photo.shape[-2:]), 0
     else:
         tile, discard = TILE, REACH
+    estimated = isinstance(solver, Solver) and not known
+    softness = softness_taken(kernel, from_camera) if estimated else kernel.new_zeros(len(kernel))
     giving_back = bool(softness.any())
 
     def restored(part: torch.Tensor, _row: float, _column: float, told: Progress) -> torch.Tensor:
@@ -104,7 +108,11 @@ def restore_varying(
 
 
 def _restorer(
-    solver: Restorer, photo: torch.Tensor, kernel: torch.Tensor | None = None, known: bool = False
+    solver: Restorer,
+    photo: torch.Tensor,
+    kernel: torch.Tensor | None = None,
+    known: bool = False,
+    from_camera: torch.Tensor | bool = False,
 ) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
     """The solver, told how far the kernel is known, and the noise of the whole photo: tiles must agree.
 
@@ -113,16 +121,23 @@ def _restorer(
     """
     if not isinstance(solver, Solver):
         return lambda tile, kernel, _told: solver(tile, kernel)
-    noise = _noise(photo, kernel, known)
+    noise = _noise(photo, kernel, known, from_camera)
     exact = given(noise) if known else None
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
-def _noise(photo: torch.Tensor, kernel: torch.Tensor | None = None, known: bool = False) -> torch.Tensor:
+def _noise(
+    photo: torch.Tensor,
+    kernel: torch.Tensor | None = None,
+    known: bool = False,
+    from_camera: torch.Tensor | bool = False,
+) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
     down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
     parts = [
-        noise_level(photo[..., rows, columns], kernel, known=known) for rows in down for columns in across
+        noise_level(photo[..., rows, columns], kernel, known=known, from_camera=from_camera)
+        for rows in down
+        for columns in across
     ]
     return torch.stack(parts).median(0).values
 

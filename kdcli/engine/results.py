@@ -29,7 +29,8 @@ class KernelEstimate:
         confidence: how similar (MNC) the kernel can be expected to be to the true one, in [0, 1]; NaN where
             there is no estimate, and with a grid.
         grid: the kernels across the photo, where the blur changes; None where one is enough.
-        softness: of the Gaussian, in pixels, that has to follow the restoration with this kernel.
+        from_camera: whether the photo is straight from a camera: soft, as its kernel tells, and with a
+            sensor's noise.
     """
 
     kernel: np.ndarray
@@ -42,7 +43,7 @@ class KernelEstimate:
     found: bool = True
     confidence: float = float("nan")
     grid: KernelGrid | None = None
-    softness: float = 0.0
+    from_camera: bool = False
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Deblurred:
     Attributes:
         restored: float32 in [0, 1], of the photo's shape or of the part's that was to be restored.
         changed: False where the photo was returned as it was.
-        kernel, kernel_width, reblur_loss, patches, seconds, warnings, residuals, confidence, grid, softness:
-            as in ``KernelEstimate``.
+        kernel, kernel_width, reblur_loss, patches, seconds, warnings, residuals, confidence, grid,
+            from_camera: as in ``KernelEstimate``.
     """
 
     restored: np.ndarray
@@ -67,4 +68,4 @@ class Deblurred:
     residuals: list[list[float]] = field(default_factory=list)
     confidence: float = float("nan")
     grid: KernelGrid | None = None
-    softness: float = 0.0
+    from_camera: bool = False

@@ -28,24 +28,25 @@ _FAT = 0.45  # pixels: the fatness above which a kernel is no camera's path alon
 
 
 @torch.no_grad()
-def settle(patches: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def settle(patches: torch.Tensor, kernel: torch.Tensor, from_camera: bool = False) -> torch.Tensor:
     """Make a kernel as sharp as the photo has it.
 
     Args:
         patches: (N, 3, 256, 256) of one photo, which share the kernel; the first two are looked at.
         kernel: (1, 1, 64, 64), sum 1.
+        from_camera: whether the photo is straight from a camera, whose noise is louder than it looks.
 
     Returns:
         (1, 1, 64, 64), sum 1.
     """
     y = standardise(luminance(patches[:_PATCHES])).transpose(0, 1)
-    noise = _HIDDEN * _coarseness(patches[:1], kernel) * noise_of_differences(y)
+    noise = _HIDDEN * noise_of_differences(y) * _coarseness(patches[:1], kernel, from_camera)
     return ascend(y, kernel, level=beside_noise(_LEVEL, noise), rounds=_ROUNDS, softness=_SOFTNESS)
 
 
-def _coarseness(patch: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """How many times as loud as it looks a sensor's noise is where the kernel shows it: (1, 1, 1, 1)."""
-    return noise_level(patch, kernel, known=False) / noise_level(patch)
+def _coarseness(patch: torch.Tensor, kernel: torch.Tensor, from_camera: bool) -> torch.Tensor:
+    """How many times as loud as it looks the noise is where the kernel shows it: (1, 1, 1, 1)."""
+    return noise_level(patch, kernel, known=False, from_camera=from_camera) / noise_level(patch)
 
 
 def is_fat(kernel: torch.Tensor) -> bool:

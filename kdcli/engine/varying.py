@@ -62,7 +62,6 @@ def look_across(
         found.kernel, found.kernel_width = grid.middle, width(torch.from_numpy(grid.middle))
         # What was said of the one kernel is not true of these.
         found.reblur_loss = found.confidence = float("nan")
-        found.softness = 0.0
         said = (DISAGREEMENT_WARNING, UNCERTAIN_WARNING)
         found.warnings[:] = [warning for warning in found.warnings if not warning.startswith(said)]
 

@@ -86,7 +86,7 @@ class Result:
         status: "skipped" where the output was there before.
         message: why it failed, in one line.
         changed: whether the photo was altered.
-        kernel_width, reblur_loss, confidence, softness, patches, warnings: see
+        kernel_width, reblur_loss, confidence, from_camera, patches, warnings: see
             `kdcli.engine.results.Deblurred`.
         grid: rows and columns of the kernels that change across the photo; None where there is one kernel.
         device, weights: what it was done with.
@@ -101,7 +101,7 @@ class Result:
     kernel_width: int = 0
     reblur_loss: float = float("nan")
     confidence: float = float("nan")
-    softness: float = 0.0
+    from_camera: bool = False
     patches: int = 0
     grid: tuple[int, int] | None = None
     device: str = ""

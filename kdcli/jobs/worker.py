@@ -159,7 +159,7 @@ class Worker:
             kernel_width=found.kernel_width,
             reblur_loss=found.reblur_loss,
             confidence=found.confidence,
-            softness=found.softness,
+            from_camera=found.from_camera,
             patches=found.patches,
             grid=None if found.grid is None else (len(found.grid.rows), len(found.grid.columns)),
             device=str(models.device),

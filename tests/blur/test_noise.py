@@ -67,7 +67,7 @@ def test_a_kernel_tells_where_rounding_is_all_the_noise() -> None:
 @pytest.mark.parametrize("known", [False, True])
 def test_a_kernel_shows_how_much_noise_there_is_that_is_coarse(blurred: torch.Tensor, known: bool) -> None:
     kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
-    level, generator = torch.tensor([0.01]), torch.Generator().manual_seed(1)
+    level, generator = torch.tensor([0.01]), torch.Generator().manual_seed(1)  # loud: no doubt
 
     def louder(grain: float) -> float:
         y = to_8_bit(add_noise(blurred, level, generator, torch.tensor([grain])))
@@ -83,11 +83,23 @@ def test_only_frequencies_that_blur_has_emptied_show_noise(blurred: torch.Tensor
     assert float(noise_level(y, sharp)) == float(noise_level(y))
 
 
+def test_what_could_be_texture_is_noise_in_photos_of_cameras_only(blurred: torch.Tensor) -> None:
+    kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
+    generator = torch.Generator().manual_seed(1)
+    y = to_8_bit(add_noise(blurred, torch.tensor([0.003]), generator, torch.tensor([0.6])))
+    level = float(noise_level(y))
+    assert 1.25 * ROUNDING < level < 2 * ROUNDING
+    both, twice = torch.cat([y, y]), kernel.expand(2, -1, -1, -1)
+    told = noise_level(both, twice, known=False, from_camera=torch.tensor([False, True])).flatten().tolist()
+    assert told[0] == pytest.approx(level)
+    assert told[1] > 1.5 * level
+
+
 def test_without_a_sensors_noise_there_is_nothing_coarse(blurred: torch.Tensor) -> None:
     kernel = torch.from_numpy(sample("motion", 1, np.random.default_rng(3)))[None]
     y = to_8_bit(blurred)
     assert not is_sensor_noise(noise_level(y))
-    assert float(noise_level(y, kernel, known=False)) == float(noise_level(y))
+    assert float(noise_level(y, kernel, known=False, from_camera=True)) == float(noise_level(y))
     assert is_sensor_noise(ROUNDING * torch.tensor([1.0, 1.2, 1.25, 9.0])).tolist() == [
         False,
         False,

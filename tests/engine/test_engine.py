@@ -36,7 +36,6 @@ from kdcli.nets.solver import Solver
 from kdcli.weights import Models, load_models
 
 QUICK = replace(PRESETS["fast"], coarse=1, fine=1)
-HARD = torch.zeros(1)  # softness of photos of which nothing is given back
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +138,10 @@ def test_photos_in_parts_have_no_seams(monkeypatch: pytest.MonkeyPatch, known: b
     solver = load_models("cpu").solver
     photo = torch.from_numpy(data.rocket()[:160, :640]).permute(2, 0, 1)[None] / 255
     blur = to_8_bit(convolve(photo, kernels(1)))
-    whole = restore(solver, blur, kernels(1), known, HARD, lambda _: None)
+    whole = restore(solver, blur, kernels(1), known, False, lambda _: None)
     monkeypatch.setattr(nets, "_PART", 448)
     done: list[float] = []
-    parts = restore(solver, blur, kernels(1), known, HARD, done.append)
+    parts = restore(solver, blur, kernels(1), known, False, done.append)
     assert len(done) > 10  # the deconvolution says seven times at most how far it is
     assert float((parts - whole).abs().max()) < 1 / 255
 
@@ -156,22 +155,19 @@ def test_softness_that_was_taken_is_given_back() -> None:
     def fine(image: torch.Tensor) -> float:
         return float(image.diff(dim=-1).square().mean() + image.diff(dim=-2).square().mean())
 
-    soft = restore(solver, blur, fat, False, softness_taken(solver, fat), lambda _: None)
+    soft = restore(solver, blur, fat, False, False, lambda _: None)
     assert fine(soft) < 0.9 * fine(solver(blur, fat).clamp(0, 1))
-    known = restore(solver, blur, fat, True, HARD, lambda _: None)
+    known = restore(solver, blur, fat, True, False, lambda _: None)
     assert torch.equal(known, solver(blur, fat, 1.0).clamp(0, 1))
 
 
-def test_photos_of_cameras_are_given_some_softness_back_at_least() -> None:
-    solver = load_models("cpu").solver
+def test_photos_of_cameras_are_given_half_a_pixel_back_at_least() -> None:
     fat = centred_exactly(soften(kernels(1), torch.tensor([1.4])))
     both = torch.cat([impulse()[None, None], fat])
-    assert softness_taken(solver, both).tolist()[0] == 0
-    at_least = softness_taken(solver, both, from_camera=True)
-    assert float(at_least[0]) == pytest.approx(0.5)
-    assert at_least[1] == softness_taken(solver, fat)[0] > 0.5
-    # The published solver has no such habit.
-    assert not softness_taken(lambda y, _kernel: y, both, from_camera=True).any()
+    little, much = softness_taken(both, torch.tensor([False, False])).tolist()
+    assert (little, much > 0.5) == (0, True)
+    assert softness_taken(both, torch.tensor([True, True])).tolist() == pytest.approx([0.5, much])
+    assert softness_taken(both, torch.tensor([False, True])).tolist() == pytest.approx([0, much])
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.004])
@@ -184,9 +180,15 @@ def test_only_soft_photos_with_a_sensors_noise_are_taken_for_a_cameras(
     blur = to_8_bit(convolve(torch.from_numpy(photo).permute(2, 0, 1)[None], kernels(1)))
     blur = to_8_bit(blur + noise * torch.randn(blur.shape, generator=torch.Generator().manual_seed(0)))
     result = deblur_image(blur[0].permute(1, 2, 0).numpy(), models, QUICK)
-    taken = float(softness_taken(models.solver, torch.from_numpy(result.kernel)[None, None]))
     assert result.changed
-    assert result.softness == pytest.approx(max(taken, 0.5) if noise else taken)
+    assert result.from_camera == (noise > 0)
+    kernel = torch.from_numpy(result.kernel)[None, None]
+    told, untold = (
+        restore(models.solver, blur, kernel, False, camera, lambda _: None) for camera in (True, False)
+    )
+    found = torch.from_numpy(result.restored).permute(2, 0, 1)[None]
+    torch.testing.assert_close(found, told if noise else untold, atol=1e-4, rtol=0)
+    assert float((told - untold).abs().max()) > 0.01
 
 
 def test_the_noise_of_a_large_photo_is_not_that_of_a_sliver() -> None:
@@ -203,11 +205,11 @@ def test_the_pieces_of_a_huge_photo_are_nearly_as_the_whole(
     solver = load_models("cpu").solver
     photo = torch.from_numpy(data.rocket()[:160, :640]).permute(2, 0, 1)[None] / 255
     blur = to_8_bit(convolve(photo, kernels(1)))
-    whole = restore(solver, blur, kernels(1), known, HARD, lambda _: None)
+    whole = restore(solver, blur, kernels(1), known, False, lambda _: None)
     for name, value in (("WHOLE", 1), ("TILE", 480), ("REACH", 96)):
         monkeypatch.setattr(engine, name, value)
     done: list[float] = []
-    tiled = restore(solver, blur, kernels(1), known, HARD, done.append)
+    tiled = restore(solver, blur, kernels(1), known, False, done.append)
     assert done == sorted(done)
     assert done[-1] == 1
     difference = (tiled - whole).abs()

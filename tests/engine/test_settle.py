@@ -67,7 +67,7 @@ def test_looks_in_all_flips_and_turns_of_a_kernel_that_is_right_agree_with_it() 
         (0, "all", 8, False, 0.0, [8]),
     ],
 )
-def test_thin_kernels_settle_between_looks_and_fat_ones_twice_and_are_refined(
+def test_thin_kernels_settle_between_looks_and_fat_ones_more_often_and_are_refined(
     monkeypatch: pytest.MonkeyPatch,
     settled: int,
     which: Refined,
@@ -79,8 +79,8 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_twice_and_are_refined(
     calls: list[str] = []
     counts: list[int] = []
 
-    def settle_spy(_patches: Any, kernel: torch.Tensor) -> torch.Tensor:
-        calls.append("settle")
+    def settle_spy(_patches: Any, kernel: torch.Tensor, from_camera: bool = False) -> torch.Tensor:
+        calls.append("settle as a camera's" if from_camera else "settle")
         return kernel
 
     def look_spy(_network: Any, y: torch.Tensor, kernel: torch.Tensor, turns: int = 1) -> torch.Tensor:
@@ -107,6 +107,8 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_twice_and_are_refined(
     options = replace(usual, settle=settled, refine=which, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
     assert counts == refined
-    more = ["settle"] if fat else ["look at 2 in 3", "settle"] * (settled - 1)
+    fatter = ["settle as a camera's"] * 2 if noise else ["settle"]
+    more = fatter if fat else ["look at 2 in 3", "settle"] * (settled - 1)
     assert calls == (["settle", *more] if settled else []) + ["refine"] * len(refined) + ["look at 2 in 1"]
     assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, bool(refined))
+    assert found.from_camera == (settled > 0 and fat and noise > 0)

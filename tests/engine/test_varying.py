@@ -101,7 +101,7 @@ def test_restored_with_the_kernels_of_its_places_a_rolled_photo_gets_better(mode
     def error(restored: torch.Tensor) -> float:
         return float((restored - sharp).square().mean())
 
-    uniform = restore(models.solver, blurred, motion.at(95.5, 449.5), False, torch.zeros(1), lambda _: None)
+    uniform = restore(models.solver, blurred, motion.at(95.5, 449.5), False, False, lambda _: None)
     varied = restore_varying(models.solver, blurred, grid, (0, 0), lambda _: None)
     assert error(varied) < 10**-0.2 * min(error(uniform), error(blurred))
     part = restore_varying(models.solver, blurred[..., 500:], grid, (0, 500), lambda _: None)
