@@ -30,7 +30,8 @@ class Options:
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
         settle: how often the kernel is then made as sharp as the photo has it; before every time but the
-            first the network looks at photo and kernel again. A fat kernel settles twice, without such looks.
+            first the network looks at photo and kernel again. A fat kernel settles twice, that of a camera's
+            photo three times, without such looks.
         looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
