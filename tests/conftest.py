@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdcli.threads import wait_without_spinning
 from tests.hub import Hub
+
+wait_without_spinning()  # before any test imports torch: beside other work tests would take ten times as long
 
 
 def pattern(height: int = 24, width: int = 36, channels: int | None = 3) -> np.ndarray:
