@@ -123,6 +123,7 @@ class FakeEngine:
             kernel_width=5,
             reblur_loss=self.loss,
             confidence=0.8,
+            from_camera=False,
             seconds={"estimate": 0.5},
             patches=1,
             grid=None,

@@ -44,6 +44,7 @@ def deblur_image(
         kernel_width=5,
         reblur_loss=0.25,
         confidence=0.8,
+        from_camera=False,
         seconds={"restore": 0.0},
         patches=1,
         warnings=[],
