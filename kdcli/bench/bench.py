@@ -172,8 +172,8 @@ class Bench:
         with torch.no_grad():
             guide = Guide(solver, informative_patches(photo, 1), samples=2)
             loss, loss_true = guide.loss(both).tolist()
-            known = restore(solver, photo, both[1:], False, from_camera, lambda _: None)
-            best = to_array(known, pair.blurred, light)
+            restored = restore(solver, photo, both[1:], False, from_camera, lambda _: None)
+            best = to_array(restored, pair.blurred, light)
         return {
             "reblur_loss": loss,
             "reblur_loss_true": loss_true,

@@ -41,12 +41,13 @@ def noise_level(
     level = _floor(power).clamp(min=ROUNDING)
     if kernel is None or min(y.shape[-2:]) < _BLOCK:
         return level
+    kept = _kernel_power(kernel)
     camera = torch.as_tensor(from_camera, device=y.device).expand(len(y))[:, None, None, None]
     noisy = level >= torch.where(camera, SENSOR, _LOUD)
-    level = torch.where(noisy, torch.maximum(level, _in_ring(power, kernel)), level)
+    level = torch.where(noisy, torch.maximum(level, _in_ring(power, kept)), level)
     if not known:
         return level
-    return torch.where(_where_least_is_left(power, kernel) < _NONE * ROUNDING, ROUNDING, level)
+    return torch.where(_where_least_is_left(power, kept) < _NONE * ROUNDING, ROUNDING, level)
 
 
 def is_sensor_noise(noise: torch.Tensor) -> torch.Tensor:
@@ -68,23 +69,33 @@ def _floor(power: torch.Tensor) -> torch.Tensor:
     return _amplitude(power.flatten(1).quantile(_EMPTY, dim=1))
 
 
-def _where_least_is_left(power: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """The same by the median of the frequencies of which a kernel and a photo's spectrum leave least."""
-    left = (_photo_spectrum(power.device) * _kernel_power(kernel)).flatten(1)
-    least = left.argsort(1)[:, : int(_EMPTIEST * left.shape[1])]
-    return _amplitude(power.flatten(1).gather(1, least).median(1).values)
+def _where_least_is_left(power: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """The same by the median of the frequencies of which a kernel and a photo's spectrum leave least.
+
+    Args:
+        kept: (N, side, columns), the ``_kernel_power``.
+    """
+    left = _photo_spectrum(power.device) * kept
+    return _median(power.flatten(1), _least(left.flatten(1), _EMPTIEST))
 
 
-def _in_ring(power: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def _in_ring(power: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     """The same among the middle frequencies; 0 where the kernel has emptied too few of them to tell."""
     frequency = _frequency(power.device)[..., _INNER]
     ring = (frequency >= _RING[0]) & (frequency < _RING[1])
-    kept = _kernel_power(kernel)[:, ring]
-    left = _photo_spectrum(power.device)[ring] * kept
-    least = left.argsort(1)[:, : int(_RING_EMPTIEST * left.shape[1])]
-    level = _amplitude(power[:, ring].gather(1, least).median(1).values)
-    emptied = kept.gather(1, least).amax(1) <= _BLURRED
-    return torch.where(emptied[:, None, None, None], level, 0)
+    least = _least((_photo_spectrum(power.device) * kept)[:, ring], _RING_EMPTIEST)
+    emptied = kept[:, ring].gather(1, least).amax(1) <= _BLURRED
+    return torch.where(emptied[:, None, None, None], _median(power[:, ring], least), 0)
+
+
+def _least(left: torch.Tensor, share: float) -> torch.Tensor:
+    """Which frequencies (N, M) are the share of which least is left: (N, share M)."""
+    return left.argsort(1)[:, : int(share * left.shape[1])]
+
+
+def _median(power: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """The level by the median of some of the frequencies (N, M)."""
+    return _amplitude(power.gather(1, which).median(1).values)
 
 
 def _kernel_power(kernel: torch.Tensor) -> torch.Tensor:

@@ -15,9 +15,9 @@ from kdcli.engine.guidance import Guide, Restorer
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
-from kdcli.engine.refine import is_from_camera, refine
+from kdcli.engine.refine import refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
-from kdcli.engine.settle import finished, is_fat, look_again, settle
+from kdcli.engine.settle import finished, has_sensor_noise, is_fat, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
 from kdcli.nets.estimator import KernelNet, luminance
@@ -172,9 +172,9 @@ def _settled(
     """
     kernel = settle(patches, kernel)
     fat = is_fat(kernel)
-    from_camera = fat and is_from_camera(patches)
-    # Further looks make cameras' photos worse. What is known of their noise now the first time could not use.
-    for _ in range(fat + from_camera):
+    from_camera = fat and has_sensor_noise(patches)
+    # Of a camera's photo the first time didn't know how loud its noise is: twice more. Looks make it worse.
+    for _ in range(2 if from_camera else int(fat)):
         kernel = settle(patches, finished(kernel), from_camera)
     for number in range(1, 1 if fat else options.settle):
         say("settle", number / options.settle)

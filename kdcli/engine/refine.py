@@ -34,11 +34,6 @@ Move = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 """A kernel, the gradient there and a length to a kernel further down, not normalised."""
 
 
-def is_from_camera(patches: torch.Tensor) -> bool:
-    """Whether a photo is straight from a camera, by the noise of the best, the first, of its (N, 3, H, W)."""
-    return bool(is_sensor_noise(noise_level(patches[:1])))
-
-
 def refine(guide: Guide, kernel: torch.Tensor, steps: int, progress: Progress) -> torch.Tensor:
     """Gradient steps on the logarithm of the reblurring loss and an l1 term; none makes them rise.
 

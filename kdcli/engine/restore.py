@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import torch
@@ -16,6 +17,9 @@ from kdcli.engine.guidance import Restorer
 from kdcli.nets.parts import Progress
 from kdcli.nets.prior import ALIGNED
 from kdcli.nets.solver import Solver, given
+
+_Measure = Callable[[torch.Tensor], torch.Tensor]
+"""The noise level (N, 1, 1, 1) of photos or parts of them."""
 
 _Restored = Callable[[torch.Tensor, float, float, Progress], torch.Tensor]
 """A tile's restoration, from the tile, the row and column of its middle, and whom to tell of the progress."""
@@ -67,7 +71,8 @@ def restore(
         (N, 3, H, W) in [0, 1].
     """
     from_camera = torch.as_tensor(from_camera, device=photo.device).expand(len(photo))
-    best = _restorer(solver, photo, kernel, known, from_camera)
+    measure = partial(noise_level, kernel=kernel, known=known, from_camera=from_camera)
+    best = _restorer(solver, photo, measure, known)
     if not isinstance(solver, Solver):
         tile, discard = _PUBLISHED_TILE, _PUBLISHED_REACH
     elif photo.shape[-2] * photo.shape[-1] <= WHOLE:
@@ -97,7 +102,7 @@ def restore_varying(
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    best = _restorer(solver, photo)
+    best = _restorer(solver, photo, noise_level, known=False)
 
     def restored(tile: torch.Tensor, row: float, column: float, told: Progress) -> torch.Tensor:
         return best(tile, grid.motion.at(corner[0] + row, corner[1] + column), told)
@@ -108,37 +113,20 @@ def restore_varying(
 
 
 def _restorer(
-    solver: Restorer,
-    photo: torch.Tensor,
-    kernel: torch.Tensor | None = None,
-    known: bool = False,
-    from_camera: torch.Tensor | bool = False,
+    solver: Restorer, photo: torch.Tensor, measure: _Measure, known: bool
 ) -> Callable[[torch.Tensor, torch.Tensor, Progress], torch.Tensor]:
-    """The solver, told how far the kernel is known, and the noise of the whole photo: tiles must agree.
-
-    Args:
-        kernel: that of the whole photo, if there is one.
-    """
+    """The solver, told how far the kernel is known, and the noise of the whole photo: tiles must agree."""
     if not isinstance(solver, Solver):
         return lambda tile, kernel, _told: solver(tile, kernel)
-    noise = _noise(photo, kernel, known, from_camera)
+    noise = _noise(photo, measure)
     exact = given(noise) if known else None
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
-def _noise(
-    photo: torch.Tensor,
-    kernel: torch.Tensor | None = None,
-    known: bool = False,
-    from_camera: torch.Tensor | bool = False,
-) -> torch.Tensor:
+def _noise(photo: torch.Tensor, measure: _Measure = noise_level) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
     down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
-    parts = [
-        noise_level(photo[..., rows, columns], kernel, known=known, from_camera=from_camera)
-        for rows in down
-        for columns in across
-    ]
+    parts = [measure(photo[..., rows, columns]) for rows in down for columns in across]
     return torch.stack(parts).median(0).values
 
 
