@@ -133,7 +133,7 @@ def finest_shift(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.
     enough for the peak to be a paraboloid; both directions at once, since along a straight path a shift costs
     little.
     """
-    correlation = cross_correlation(_smooth(a), _smooth(b))
+    correlation = cross_correlation(smooth(a), smooth(b))
     size = correlation.shape[-1]
     flat = correlation.flatten(-2)
     index = flat.argmax(-1)
@@ -157,7 +157,7 @@ def finest_shift(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.
     )
 
 
-def _smooth(kernel: torch.Tensor) -> torch.Tensor:
+def smooth(kernel: torch.Tensor) -> torch.Tensor:
     """Kernels (..., K, K) blurred by a Gaussian of one pixel."""
     tap = torch.exp(-torch.arange(-3.0, 4.0, device=kernel.device).square() / 2)
     flat = kernel.reshape(-1, 1, *kernel.shape[-2:])

@@ -9,6 +9,7 @@ import torch
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
 from kdcli.blur.noise import noise_level
+from kdcli.blur.path import linked
 from kdcli.engine.estimate import estimate_kernels, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Restorer
@@ -173,9 +174,11 @@ def _settled(
     kernel = settle(patches, kernel)
     fat = is_fat(kernel)
     from_camera = fat and has_sensor_noise(patches)
-    # Of a camera's photo the first time didn't know how loud its noise is: twice more. Looks make it worse.
+    # Of a camera's photo the first time didn't know how loud its noise is, and may have lost parts of its
+    # path: twice more. Looks make it worse.
     for _ in range(2 if from_camera else int(fat)):
-        kernel = settle(patches, finished(kernel), from_camera)
+        start = finished(kernel)
+        kernel = settle(patches, linked(start) if from_camera else start, from_camera)
     for number in range(1, 1 if fat else options.settle):
         say("settle", number / options.settle)
         again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))

@@ -93,7 +93,12 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often_and_are_refin
         counts.append(count)
         return kernel
 
+    def link_spy(kernel: torch.Tensor) -> torch.Tensor:
+        calls.append("link")
+        return kernel
+
     monkeypatch.setattr(engine, "settle", settle_spy)
+    monkeypatch.setattr(engine, "linked", link_spy)
     monkeypatch.setattr(engine, "look_again", look_spy)
     monkeypatch.setattr(engine, "refine", refine_spy)
     monkeypatch.setattr(engine, "is_fat", lambda _kernel: fat)
@@ -107,7 +112,7 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often_and_are_refin
     options = replace(usual, settle=settled, refine=which, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
     assert counts == refined
-    fatter = ["settle as a camera's"] * 2 if noise else ["settle"]
+    fatter = ["link", "settle as a camera's"] * 2 if noise else ["settle"]
     more = fatter if fat else ["look at 2 in 3", "settle"] * (settled - 1)
     assert calls == (["settle", *more] if settled else []) + ["refine"] * len(refined) + ["look at 2 in 1"]
     assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, bool(refined))
