@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from skimage.graph import MCP_Geometric
-from skimage.measure import label
 
 from kdcli.blur.kernels import normalise, smooth
 
@@ -30,6 +28,8 @@ def linked(kernel: torch.Tensor) -> torch.Tensor:
     Returns:
         (1, 1, K, K), sum 1; the kernel itself where it is in one piece.
     """
+    from skimage.measure import label  # with scipy, 0.4 seconds, which only photos of cameras take
+
     relative = (kernel[0, 0] / kernel.amax()).cpu().numpy().astype(np.float64)
     labels = label(relative > _STRONG, connectivity=2)
     masses = {part: relative[labels == part].sum() for part in range(1, labels.max() + 1)}
@@ -43,6 +43,8 @@ def linked(kernel: torch.Tensor) -> torch.Tensor:
 
 def _ways(relative: np.ndarray, labels: np.ndarray, parts: list[int]) -> np.ndarray:
     """A mask (K, K) of the pixels of the ways that link the parts, the nearest first: a tree."""
+    from skimage.graph import MCP_Geometric
+
     cost = 1 / (relative + _EMPTY)
     ways = np.zeros_like(relative)
     reached = labels == max(parts, key=lambda part: (labels == part).sum())
