@@ -174,15 +174,17 @@ def _settled(
     kernel = settle(patches, kernel)
     fat = is_fat(kernel)
     from_camera = fat and has_sensor_noise(patches)
-    # Of a camera's photo the first time didn't know how loud its noise is, and may have lost parts of its
-    # path: twice more. Looks make it worse.
-    for _ in range(2 if from_camera else int(fat)):
-        start = finished(kernel)
-        kernel = settle(patches, linked(start) if from_camera else start, from_camera)
-    for number in range(1, 1 if fat else options.settle):
-        say("settle", number / options.settle)
-        again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
-        kernel = settle(patches, again)
+    if from_camera:
+        # The first time didn't know how loud its noise is, and may have lost parts of its path.
+        for _ in range(2):
+            kernel = settle(patches, linked(finished(kernel)), from_camera)
+    elif fat:
+        kernel = settle(patches, finished(kernel))
+    else:  # looks make fat kernels worse
+        for number in range(1, options.settle):
+            say("settle", number / options.settle)
+            again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
+            kernel = settle(patches, again)
     say("settle", 1.0)
     return kernel, from_camera
 

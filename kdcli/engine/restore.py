@@ -123,7 +123,7 @@ def _restorer(
     return lambda tile, kernel, told: solver(tile, kernel, exact, noise, told)
 
 
-def _noise(photo: torch.Tensor, measure: _Measure = noise_level) -> torch.Tensor:
+def _noise(photo: torch.Tensor, measure: _Measure) -> torch.Tensor:
     """The noise level (N, 1, 1, 1) of a photo: the median of its parts', which bounds the memory."""
     down, across = (_even(side, _NOISE_PART) for side in photo.shape[-2:])
     parts = [measure(photo[..., rows, columns]) for rows in down for columns in across]

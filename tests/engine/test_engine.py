@@ -19,6 +19,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.kernels import centred_exactly, impulse, mnc
 from kdcli.blur.light import to_encoded, to_linear
 from kdcli.blur.marginal import ascend
+from kdcli.blur.noise import noise_level
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back, turn_kernel
 from kdcli.engine.fuse import fuse
@@ -195,7 +196,7 @@ def test_the_noise_of_a_large_photo_is_not_that_of_a_sliver() -> None:
     noise = torch.randn((1, 3, 40, 3586), generator=torch.Generator().manual_seed(0))
     photo = (0.5 + 0.02 * noise).clamp(0, 1)
     photo[..., 3400:] = 1
-    assert float(engine._noise(photo)) == pytest.approx(0.02, rel=0.1)
+    assert float(engine._noise(photo, noise_level)) == pytest.approx(0.02, rel=0.1)
 
 
 @pytest.mark.parametrize(("known", "most"), [(False, 5), (True, 10)])
