@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kdcli.blur.handheld import handheld_kernels
 from kdcli.blur.kernels import KERNEL_SIZE, ORIGIN, centred
 from kdcli.blur.motion import motion_kernels
 from kdcli.blur.shake import shake_kernels
@@ -67,6 +68,7 @@ def mixed_kernels(count: int, rng: np.random.Generator) -> np.ndarray:
 FAMILIES: dict[str, Family] = {
     "motion": motion_kernels,
     "shake": shake_kernels,
+    "handheld": handheld_kernels,
     "linear": linear_kernels,
     "defocus": defocus_kernels,
     "gaussian": gaussian_kernels,

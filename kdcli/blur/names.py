@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Literal
 
-FamilyName = Literal["motion", "shake", "linear", "defocus", "gaussian", "identity", "mixed"]
+FamilyName = Literal["motion", "shake", "handheld", "linear", "defocus", "gaussian", "identity", "mixed"]

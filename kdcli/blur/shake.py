@@ -56,14 +56,20 @@ def shake_kernels(
     return kernels
 
 
-def splat(path: np.ndarray) -> np.ndarray:
-    """Collect the points of a path around (0, 0) on the canvas, each shared by its four pixels."""
+def splat(path: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
+    """Collect the points of a path around (0, 0) on the canvas, each shared by its four pixels.
+
+    Args:
+        time: spent at each point; by default 1.
+    """
     y, x = path.imag + KERNEL_SIZE / 2, path.real + KERNEL_SIZE / 2
     inside = (y >= 0) & (x >= 0) & (y < KERNEL_SIZE - 1) & (x < KERNEL_SIZE - 1)
     y, x = y[inside], x[inside]
+    time = np.ones(len(path))[inside] if time is None else time[inside]
     row, column = y.astype(int), x.astype(int)
     fy, fx = y - row, x - column
     index = np.concatenate([(row + r) * KERNEL_SIZE + column + c for r in (0, 1) for c in (0, 1)])
     weight = np.concatenate([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx])
+    weight *= np.tile(time, 4)
     canvas = np.bincount(index, weight, minlength=KERNEL_SIZE**2).reshape(KERNEL_SIZE, KERNEL_SIZE)
     return canvas.astype(np.float32)

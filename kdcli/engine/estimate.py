@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
-from kdcli.blur.marginal import ascend
+from kdcli.blur.marginal import Ascent, ascend
 from kdcli.blur.noise import noise_floor
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
@@ -67,12 +67,13 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
     coarse_level, fine_level = levels(y)
-    for _ in range(coarse):
+    for _ in range(coarse):  # each from nothing: what the first kernels made of the photo is too wrong
         kernel = ascend(half, network.predict(half, kernel), level=coarse_level)
     kernel = expand_kernel(kernel)
+    ascent = Ascent(y)
     for turn in range(fine):
         if turn > 0:
-            kernel = ascend(y, kernel, level=fine_level)
+            kernel = ascent.climb(kernel, level=fine_level)
             yield kernel
         kernel = network.predict(y, kernel)
         yield kernel

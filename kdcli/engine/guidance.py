@@ -16,6 +16,8 @@ Restorer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """F(y, k): photos (N, 3, H, W) and kernels (N, 1, 64, 64) to photos; our solver, or the published one."""
 
 _MARGIN = KERNEL_SIZE // 2
+_CONTRAST = 0.75  # share of the logarithm of the contrast that goes off that of the loss
+_NOISE = 0.3  # share of the power of the noise that counts as left in any case
 _NEARLY = 0.99  # known: more doubt and the loss leads towards no blur, all of it takes the solver far longer
 
 
@@ -43,23 +45,33 @@ class Guide:
 
     @torch.no_grad()
     def near(self, kernel: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """The loss for kernels near some (N, 1, 64, 64), which are taken to be all but known.
+        """The solver F(y, k) for kernels k near some (N, 1, 64, 64), which are taken to be all but known.
 
         Our solver's first turn is that of these kernels; only its second one follows those that are asked
         for, in less than half of the time.
         """
         if not isinstance(self.solver, Solver):
-            return self.loss
+            return lambda k: self.solver(self.y, k)
         solver, y = self.solver, self.y
         noise, known = noise_level(y), solver.known(kernel, _NEARLY)
         start = Observation.of(y, kernel, known, noise)
         first = solver.first_turn(start, solver.deconvolve(start))
+        return lambda k: solver.second_turn(Observation.of(y, k, known, noise), [first])
 
-        def loss(k: torch.Tensor) -> torch.Tensor:
-            restored = solver.second_turn(Observation.of(y, k, known, noise), [first])
-            return _reblurred(restored, k, self.seen)
+    def log_loss(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """The logarithm of the loss, some noise included, less a share of that of the contrast: (N,).
 
-        return loss
+        The loss alone falls towards no blur, whose restoration is the photo itself: kernels that are too thin
+        or lack a part leave less of a photo than the true one does. But they restore less contrast, the root
+        mean square of the gradients (docs/experiments.md).
+
+        Args:
+            restored: (N, 3, H, W), photos restored with kernels (N, 1, 64, 64).
+        """
+        left = _reblurred(restored, kernel, self.seen) + _NOISE * noise_level(self.y).flatten().square()
+        inner = restored[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean(1, keepdim=True)
+        contrast = inner.diff(dim=-1).square().mean((1, 2, 3)) + inner.diff(dim=-2).square().mean((1, 2, 3))
+        return left.log() - _CONTRAST / 2 * contrast.clamp(min=1e-12).log()
 
     def log_gradient(self, k0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The gradient of log loss at kernels in diffusion units, scaled to a largest entry of 1; the loss.

@@ -127,7 +127,7 @@ def _conclude(
     if options.settle > 0:
         with timed(seconds, "settle"):
             fused, from_camera = _settled(network, patches, y, fused, options, say)
-    if options.refine_steps > 0 and (options.refine == "all" or from_camera):
+    if options.refine_steps > 0 and not is_no_blur(fused[0, 0]):
         with timed(seconds, "refine"):
             fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
     fused = finished(fused)

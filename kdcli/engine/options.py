@@ -10,7 +10,6 @@ from kdcli.errors import UsageError
 Preset = Literal["fast", "balanced", "best", "paper"]
 Blur = Literal["uniform", "varying", "auto"]
 Light = Literal["encoded", "linear"]
-Refined = Literal["fat", "all"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,6 @@ class Options:
         guidance: c in the guidance step size c / loss (eq. 33); 0 turns guidance off.
         samples: kernels sampled per patch; the one with the lowest reblurring loss is kept.
         refine_steps: stage II gradient steps on the kernel.
-        refine: which kernels take them: those that settle fatter than the path of a camera, of photos that
-            one took, or all.
         patches: the most 256x256 patches a kernel is estimated from.
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
@@ -44,13 +41,12 @@ class Options:
     steps: int = 1
     guidance: float = 0.0
     samples: int = 1
-    refine_steps: int = 8
-    refine: Refined = "fat"
+    refine_steps: int = 3
     patches: int = 4
     schedule: Literal["linear", "cosine"] = "cosine"
     ancestral: bool = False
     coarse: int = 3
-    fine: int = 5
+    fine: int = 3
     looks: int = 4
     settle: int = 1
     blur: Blur = "uniform"
@@ -62,13 +58,12 @@ class Options:
 PRESETS: dict[str, Options] = {
     "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
     "balanced": Options(preset="balanced"),
-    "best": Options(preset="best", coarse=4, fine=6, looks=16, settle=3, patches=8),
+    "best": Options(preset="best", coarse=4, fine=6, looks=16, settle=3, refine_steps=8, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,
         guidance=0.1,
         refine_steps=20,
-        refine="all",
         patches=1,
         looks=1,
         settle=0,
@@ -104,7 +99,6 @@ def make_options(
         "guidance": guidance,
         "samples": samples,
         "refine_steps": refine_steps,
-        "refine": None if refine_steps is None else "all",
     }
     options = replace(
         PRESETS[preset],

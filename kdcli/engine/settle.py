@@ -2,8 +2,7 @@
 
 The network's kernels have the right shape and are a little smooth. Ascents on the likelihood make them as
 sharp as the photo has them. The network, shown such a kernel, sees more of what is wrong with it than it
-did before, and the next ascents begin nearer to the truth. Kernels that are still fatter than the path of a
-camera have more to gain (``kdcli.engine.refine``).
+did before, and the next ascents begin nearer to the truth.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from kdcli.blur.motion_density import fit_motion
 from kdcli.engine.arrays import to_tensor
 from kdcli.engine.estimate import estimate_kernels
 from kdcli.engine.grid import KernelGrid, agreement, cut, nodes
-from kdcli.engine.options import Options
+from kdcli.engine.options import PRESETS, Options
 from kdcli.engine.patches import PATCH, informative_patches, is_flat
 from kdcli.engine.results import UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.timed import timed
@@ -89,7 +89,7 @@ def image_grid(
         raise UsageError("the published networks know one kernel only: use other weights for a grid")
     if min(image.shape[:2]) < PATCH:
         raise UsageError(f"a grid of kernels takes a photo of at least {PATCH}x{PATCH} pixels")
-    if options.steps > 1 or (options.refine == "all" and options.refine_steps > 0):
+    if options.steps > 1 or options.refine_steps not in (0, PRESETS[options.preset].refine_steps):
         raise UsageError(
             "the kernels of a grid are neither sampled nor refined: leave out --steps and the like"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from kdcli.blur import handheld
 from kdcli.blur.families import FAMILIES, sample
 from kdcli.blur.names import FamilyName
 from kdcli.blur.shake import shake_trajectories
@@ -104,3 +105,18 @@ def test_shake_is_a_walk_of_constant_speed() -> None:
     place = shake_trajectories(5, np.random.default_rng(4))
     np.testing.assert_allclose(np.abs(np.diff(place, axis=1)).sum(1), 1, rtol=1e-9)
     np.testing.assert_allclose(np.abs(np.diff(place, axis=1)), 1 / 999, rtol=1e-9)
+
+
+def unevenness(kernels: np.ndarray) -> float:
+    """Of the light that the pixels of a path got, relative to its mean."""
+    paths = [kernel[kernel > 0.05 * kernel.max()] for kernel in kernels]
+    return float(np.mean([path.std() / path.mean() for path in paths]))
+
+
+def test_handheld_cameras_linger_and_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = sample("handheld", 60, np.random.default_rng(5))
+    spans = [max(np.ptp(axis) for axis in np.nonzero(k)) for k in kernels]
+    assert min(spans) > 5
+    assert max(spans) < 44
+    monkeypatch.setattr(handheld, "_UNEVEN", 0.0)  # the same paths at constant speed
+    assert unevenness(kernels) > 1.15 * unevenness(sample("handheld", 60, np.random.default_rng(5)))

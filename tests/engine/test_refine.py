@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from kdcli.blur.convolve import convolve
-from kdcli.blur.kernels import mnc
+from kdcli.blur.kernels import mnc, normalise
 from kdcli.blur.noise import noise_level
 from kdcli.blur.shake import shake_kernels
-from kdcli.engine import refine as refinement
 from kdcli.engine.guidance import Guide
 from kdcli.engine.refine import refine
 from kdcli.nets.solver import Solver
@@ -54,63 +53,55 @@ def test_a_kernel_goes_down_the_loss_and_towards_the_truth(
     assert done[-1] == 1
 
 
-def test_a_kernel_that_is_far_is_first_led_nearer(
-    solver: Solver, blurred: torch.Tensor, true: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wrong", ["thin", "cut"])
+def test_kernels_towards_no_blur_leave_less_but_lose_contrast(
+    solver: Solver, blurred: torch.Tensor, true: torch.Tensor, wrong: str
 ) -> None:
-    far = smooth(smooth(true.roll(3, -1) + true) / 2)
-    noisy = blurred + 0.002 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0))
-    guide = Guide(solver, noisy)
+    kernel = normalise(true**2 if wrong == "thin" else true * (true > 0.3 * true.amax()))
+    guide = Guide(solver, blurred)
     with torch.no_grad():
-        assert float(guide.near(far)(far)) > 6 * float(noise_level(noisy).square())
-    refined = refine(guide, far, 2, lambda _: None)
-    monkeypatch.setattr(refinement, "_APPROACH", 0)
-    without = refine(guide, far, 2, lambda _: None)
-    assert float(mnc(refined[0, 0], true[0, 0])) > float(mnc(without[0, 0], true[0, 0]))
-    with torch.no_grad():
-        assert float(guide.loss(refined)) < float(guide.loss(without))
+        restored = [guide.near(k)(k) for k in (kernel, true)]
+        wrongly, truly = (guide.log_loss(x, k) for x, k in zip(restored, (kernel, true), strict=True))
+    assert float(truly) < float(wrongly)
+    grey = torch.full_like(blurred, 0.5)
+    assert torch.isfinite(Guide(solver, grey).log_loss(grey, true)).all()
 
 
-def test_steps_by_factors_go_down_and_keep_zeros() -> None:
-    kernel, gradient = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([1.0, -1.0, 0.0, -5.0])
-    moved = refinement._by_factors(kernel, gradient, 0.1)
-    assert moved[0] < kernel[0]
-    assert moved[1] > kernel[1]
-    assert moved[3] == 0
-    change = (moved[:3] / kernel[:3]).log().abs()
-    assert float((change * kernel[:3]).sum()) == pytest.approx(0.1, rel=1e-3)
-    assert float((refinement._by_factors(kernel, gradient, 1e9)[:3] / kernel[:3]).log().abs().max()) < 3.001
+def test_true_kernels_are_not_led_away(solver: Solver, blurred: torch.Tensor, true: torch.Tensor) -> None:
+    refined = refine(Guide(solver, blurred), true, 8, lambda _: None)
+    assert float(mnc(refined[0, 0], true[0, 0])) > 0.97
 
 
-def test_the_loss_near_a_kernel_takes_it_for_known(
+def test_the_solver_near_a_kernel_takes_it_for_known(
     solver: Solver, blurred: torch.Tensor, true: torch.Tensor
 ) -> None:
     kernel = smooth(true)
     near = Guide(solver, blurred).near(kernel)
     with torch.no_grad():
-        whole = float(Guide(lambda y, k: solver(y, k, 0.99, noise_level(y)), blurred).loss(kernel))
-        held = [float(near(kernel)) for _ in range(2)]
-        assert held == pytest.approx([whole] * 2, rel=1e-4)  # and again: nothing is used up
-        assert float(near(true)) != pytest.approx(whole, rel=1e-2)
+        whole = solver(blurred, kernel, 0.99, noise_level(blurred))
+        for _ in range(2):  # and again: nothing is used up
+            torch.testing.assert_close(near(kernel), whole, atol=1e-3, rtol=0)
+        assert float((near(true) - whole).abs().max()) > 1e-2
     kernel.requires_grad_(True)
-    (gradient,) = torch.autograd.grad(near(kernel).sum(), kernel)
+    (gradient,) = torch.autograd.grad(near(kernel).square().sum(), kernel)
     assert gradient.abs().max() > 0
 
 
 def test_other_solvers_are_asked_from_the_start(blurred: torch.Tensor, true: torch.Tensor) -> None:
-    guide = Guide(lambda y, k: y * k.sum(), blurred)
-    assert torch.equal(guide.near(smooth(true))(true), guide.loss(true))
+    guide = Guide(lambda y, k: y * k.square().sum(), blurred)
+    assert torch.equal(guide.near(smooth(true))(true), blurred * true.square().sum())
 
 
 def test_where_no_step_helps_the_kernel_stays(blurred: torch.Tensor, true: torch.Tensor) -> None:
     asked: list[torch.Tensor] = []
 
     class AtTheBottom(Guide):
-        def loss(self, kernel: torch.Tensor) -> torch.Tensor:
+        def log_loss(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
             asked.append(kernel)
-            return 1 + (kernel - true).square().sum((1, 2, 3)) * 1e9
+            return (kernel - true).square().sum((1, 2, 3)) * 1e9
 
     done: list[float] = []
     refined = refine(AtTheBottom(lambda y, _k: y, blurred), true, 40, done.append)
     assert float((refined - true).abs().max()) < 1e-4
-    assert len(asked) < 20  # each step halved a few times, then given up
+    assert len(asked) < 20  # each step shortened a few times, then given up
     assert done[-1] == 1

@@ -16,7 +16,7 @@ from kdcli.blur.kernels import mnc
 from kdcli.blur.shake import shake_kernels
 from kdcli.engine.deblur import estimate_image_kernel
 from kdcli.engine.guidance import Guide
-from kdcli.engine.options import PRESETS, Refined
+from kdcli.engine.options import PRESETS
 from kdcli.engine.settle import is_fat, look_again, settle
 from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
@@ -54,27 +54,20 @@ def test_looks_in_all_flips_and_turns_of_a_kernel_that_is_right_agree_with_it() 
 
 
 @pytest.mark.parametrize(
-    ("settled", "which", "steps", "fat", "noise", "refined"),
+    ("settled", "steps", "fat", "noise"),
     [
-        (1, "fat", 8, True, 1e-2, [8]),
-        (3, "fat", 8, True, 1e-2, [8]),
-        (3, "fat", 8, True, 0.0, []),
-        (1, "fat", 8, False, 1e-2, []),
-        (3, "fat", 8, False, 1e-2, []),
-        (2, "all", 3, False, 0.0, [3]),
-        (1, "all", 0, True, 1e-2, []),
-        (0, "fat", 8, True, 1e-2, []),
-        (0, "all", 8, False, 0.0, [8]),
+        (1, 8, True, 1e-2),
+        (3, 8, True, 1e-2),
+        (3, 8, True, 0.0),
+        (1, 8, False, 1e-2),
+        (3, 8, False, 1e-2),
+        (2, 3, False, 0.0),
+        (1, 0, True, 1e-2),
+        (0, 8, True, 1e-2),
     ],
 )
-def test_thin_kernels_settle_between_looks_and_fat_ones_more_often_and_are_refined(
-    monkeypatch: pytest.MonkeyPatch,
-    settled: int,
-    which: Refined,
-    steps: int,
-    fat: bool,
-    noise: float,
-    refined: list[int],
+def test_thin_kernels_settle_between_looks_and_fat_ones_more_often(
+    monkeypatch: pytest.MonkeyPatch, settled: int, steps: int, fat: bool, noise: float
 ) -> None:
     calls: list[str] = []
     counts: list[int] = []
@@ -109,11 +102,11 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often_and_are_refin
     smooth = gaussian(blocks, 2.0, channel_axis=-1)
     photo = (smooth + noise * rng.normal(size=smooth.shape)).clip(0, 1).astype(np.float32)
     usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2, looks=5)
-    options = replace(usual, settle=settled, refine=which, refine_steps=steps)
+    options = replace(usual, settle=settled, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
-    assert counts == refined
+    assert counts == [steps] * (steps > 0)
     fatter = ["link", "settle as a camera's"] * 2 if noise else ["settle"]
     more = fatter if fat else ["look at 2 in 3", "settle"] * (settled - 1)
-    assert calls == (["settle", *more] if settled else []) + ["refine"] * len(refined) + ["look at 2 in 1"]
-    assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, bool(refined))
+    assert calls == (["settle", *more] if settled else []) + ["refine"] * (steps > 0) + ["look at 2 in 1"]
+    assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, steps > 0)
     assert found.from_camera == (settled > 0 and fat and noise > 0)
