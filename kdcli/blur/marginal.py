@@ -28,55 +28,7 @@ _IMAGE_STEPS = 8  # of conjugate gradients, in every E
 _KERNEL_STEPS = 5  # of accelerated projected gradients, in every M
 
 
-class Ascent:
-    """Ascents from one kernel after another, given their photos.
-
-    Every one but the first begins with the sharp gradients that the last one ended with, instead of finding
-    them anew: a third of the time.
-
-    Args:
-        y: (N, C, H, W), luminances, standardised; the C photos of a row share their kernel.
-        softness: of the sharp photo, the standard deviation of s in pixels.
-    """
-
-    def __init__(self, y: torch.Tensor, softness: float = 0.0):
-        self._g = _gradients(y)
-        self._softness = softness
-        self._found: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    @torch.no_grad()
-    def climb(self, kernel: torch.Tensor, *, level: torch.Tensor | float, rounds: int = 2) -> torch.Tensor:
-        """Make kernels likelier.
-
-        Args:
-            kernel: (N, 1, K, K), sum 1, where to start.
-            level: the standard deviation of what the model can't explain, noise and the kernel's own error,
-                in the units of y; one for all or (N, 1, 1, 1).
-            rounds: of expectation and maximisation.
-
-        Returns:
-            (N, 1, K, K), sum 1.
-        """
-        g = self._g
-        model = self._model(kernel)
-        mean, variance = self._found or _expect(model, g, *_first(model, g), level)
-        soft = self._soft(kernel, model.canvas)
-        for _ in range(rounds):
-            model = self._model(kernel)
-            mean, variance = _expect(model, g, mean, variance, level)
-            kernel = _maximise(model, g, mean * soft, variance, kernel)
-        self._found = mean, variance
-        return kernel
-
-    def _model(self, kernel: torch.Tensor) -> UnknownBorder:
-        model = UnknownBorder(kernel, (self._g.shape[-2], self._g.shape[-1]))
-        model.otf = model.otf * self._soft(kernel, model.canvas)
-        return model
-
-    def _soft(self, kernel: torch.Tensor, canvas: tuple[int, int]) -> torch.Tensor:
-        return gaussian_otf(kernel.new_tensor([self._softness]), canvas)
-
-
+@torch.no_grad()
 def ascend(
     y: torch.Tensor,
     kernel: torch.Tensor,
@@ -85,8 +37,32 @@ def ascend(
     rounds: int = 2,
     softness: float = 0.0,
 ) -> torch.Tensor:
-    """One ascent; arguments as in ``Ascent``."""
-    return Ascent(y, softness).climb(kernel, level=level, rounds=rounds)
+    """Make kernels likelier, given their photos.
+
+    Args:
+        y: (N, C, H, W), luminances, standardised; the C photos of a row share their kernel.
+        kernel: (N, 1, K, K), sum 1, where to start.
+        level: the standard deviation of what the model can't explain, noise and the kernel's own error, in
+            the units of y; one for all or (N, 1, 1, 1).
+        rounds: of expectation and maximisation.
+        softness: of the sharp photo, the standard deviation of s in pixels.
+
+    Returns:
+        (N, 1, K, K), sum 1.
+    """
+    g = _gradients(y)
+    size = (g.shape[-2], g.shape[-1])
+    model = UnknownBorder(kernel, size)
+    soft = gaussian_otf(kernel.new_tensor([softness]), model.canvas)
+    model.otf = model.otf * soft
+    mean, variance = _first(model, g)
+    mean, variance = _expect(model, g, mean, variance, level)
+    for _ in range(rounds):
+        model = UnknownBorder(kernel, size)
+        model.otf = model.otf * soft
+        mean, variance = _expect(model, g, mean, variance, level)
+        kernel = _maximise(model, g, mean * soft, variance, kernel)
+    return kernel
 
 
 def _gradients(y: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, normalise
-from kdcli.blur.marginal import Ascent, ascend
-from kdcli.blur.noise import noise_floor
+from kdcli.blur.marginal import ascend
+from kdcli.blur.noise import is_sensor_noise, noise_floor, noise_level
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import Options
 from kdcli.nets.estimator import KernelNet, expand_kernel, from_units, luminance, reduce_image
@@ -67,13 +67,12 @@ def alternate(network: KernelNet, y: torch.Tensor, coarse: int = 3, fine: int = 
     half = reduce_image(y)
     kernel = impulse(KERNEL_SIZE // 2).to(y.device).expand(len(y), 1, -1, -1)
     coarse_level, fine_level = levels(y)
-    for _ in range(coarse):  # each from nothing: what the first kernels made of the photo is too wrong
+    for _ in range(coarse):
         kernel = ascend(half, network.predict(half, kernel), level=coarse_level)
     kernel = expand_kernel(kernel)
-    ascent = Ascent(y)
     for turn in range(fine):
         if turn > 0:
-            kernel = ascent.climb(kernel, level=fine_level)
+            kernel = ascend(y, kernel, level=fine_level)
             yield kernel
         kernel = network.predict(y, kernel)
         yield kernel
@@ -114,24 +113,38 @@ def estimate_kernels(
         as they are first.
     """
     photos = [standardise(luminance(own)) for own in patches]
-    turns = [turns_of(own, options.looks) for own in photos]
-    order = [(which, i) for which in range(max(turns)) for i, most in enumerate(turns) if which < most]
-    views = [turn(photos[i], which) for which, i in order]
+    fine = [_fine_turns(own, options) for own in patches]
+    views = [
+        (which, i)
+        for which in range(8)
+        for i, own in enumerate(photos)
+        if which < turns_of(own, options.looks)
+    ]
+    views.sort(key=lambda view: fine[view[1]])  # those that take the same turns go together
+    batches: list[tuple[int, torch.Tensor]] = []
+    for turns in sorted(set(fine)):
+        together = torch.cat([turn(photos[i], which) for which, i in views if fine[i] == turns])
+        batches += [(turns, batch) for batch in together.split(_AT_ONCE[together.device.type])]
     upright = sum(map(len, photos))
-    groups = torch.cat(views).split(_AT_ONCE[views[0].device.type])
     kernels = []
-    for number, group in enumerate(groups):
-        kernel = group
-        for index, kernel in enumerate(alternate(network, group, options.coarse, options.fine)):
+    for number, (turns, batch) in enumerate(batches):
+        kernel = batch
+        for index, kernel in enumerate(alternate(network, batch, options.coarse, turns)):
             if number == 0:
                 record(kernel[:upright])
-            progress((number + (index + 1) / (2 * options.fine - 1)) / len(groups))
+            progress((number + (index + 1) / (2 * turns - 1)) / len(batches))
         kernels.append(kernel)
-    parts = torch.cat(kernels).split([len(view) for view in views])
+    parts = torch.cat(kernels).split([len(photos[i]) for _, i in views])
     looks: list[list[torch.Tensor]] = [[] for _ in photos]
-    for (which, i), part in zip(order, parts, strict=True):
+    for (which, i), part in zip(views, parts, strict=True):
         looks[i].append(turn_back(part, which))
     return [torch.cat(own) for own in looks]
+
+
+def _fine_turns(patches: torch.Tensor, options: Options) -> int:
+    """Turns at the whole scale for a photo, from its patches (N, C, 256, 256), the best one first."""
+    noisy = bool(is_sensor_noise(noise_level(patches[:1])))
+    return options.fine_noisy if noisy else options.fine
 
 
 def sample_kernels(

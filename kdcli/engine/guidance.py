@@ -33,6 +33,7 @@ class Guide:
     def __init__(self, solver: Restorer, patches: torch.Tensor, samples: int = 1):
         self.solver = solver
         self.y = patches.repeat_interleave(samples, 0)
+        self.noise = noise_level(self.y)
         self.seen = self.y[..., _MARGIN - 1 : -_MARGIN, _MARGIN - 1 : -_MARGIN]
 
     def loss(self, kernel: torch.Tensor) -> torch.Tensor:
@@ -53,7 +54,7 @@ class Guide:
         if not isinstance(self.solver, Solver):
             return lambda k: self.solver(self.y, k)
         solver, y = self.solver, self.y
-        noise, known = noise_level(y), solver.known(kernel, _NEARLY)
+        noise, known = self.noise, solver.known(kernel, _NEARLY)
         start = Observation.of(y, kernel, known, noise)
         first = solver.first_turn(start, solver.deconvolve(start))
         return lambda k: solver.second_turn(Observation.of(y, k, known, noise), [first])
@@ -68,7 +69,7 @@ class Guide:
         Args:
             restored: (N, 3, H, W), photos restored with kernels (N, 1, 64, 64).
         """
-        left = _reblurred(restored, kernel, self.seen) + _NOISE * noise_level(self.y).flatten().square()
+        left = _reblurred(restored, kernel, self.seen) + _NOISE * self.noise.flatten().square()
         inner = restored[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean(1, keepdim=True)
         contrast = inner.diff(dim=-1).square().mean((1, 2, 3)) + inner.diff(dim=-2).square().mean((1, 2, 3))
         return left.log() - _CONTRAST / 2 * contrast.clamp(min=1e-12).log()

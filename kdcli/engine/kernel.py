@@ -8,7 +8,6 @@ import torch
 
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
-from kdcli.blur.noise import noise_level
 from kdcli.blur.path import linked
 from kdcli.engine.estimate import estimate_kernels, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
@@ -135,7 +134,7 @@ def _conclude(
         loss = best.loss(fused)
         again = look_again(network, y[:_JUDGES], fused)
         if len(kernels) > 1:
-            unexplained = loss / noise_level(patches[:1]).flatten().square()
+            unexplained = loss / best.noise.flatten().square()
             trust = float(confidence_of_looks(fused[:, 0], again[:, 0], agreement, unexplained))
         else:
             trust = float(confidence(fused[:, 0], again[:, 0]))

@@ -18,7 +18,7 @@ from kdcli.nets.parts import Progress
 _HELD = 8  # steps for which the solver's first turn is held
 _SPARSITY = 1e-3  # weight of the l1 term, relative to the logarithm of the loss
 _SOFTENING = 1e-4  # of its square root: next to zero its slope would drown the loss's
-_FIRST_STEP, _LEAST_STEP = 0.02, 1e-3  # the largest change of a pixel, relative to the kernel's peak
+_FIRST_STEP, _LEAST_STEP = 0.03, 1e-3  # the largest change of a pixel, relative to the kernel's peak
 _LONGER, _SHORTER = 1.3, 1 / 3  # after a step that lowers the loss, and after one that doesn't
 
 Loss = Callable[[torch.Tensor], torch.Tensor]

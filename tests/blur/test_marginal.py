@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from kdcli.blur.degrade import soften
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
-from kdcli.blur.marginal import Ascent, ascend
+from kdcli.blur.marginal import ascend
 from tests.blur.rectangles import rectangles, standardised
 
 
@@ -73,14 +73,3 @@ def test_kernels_come_out_and_each_is_its_own() -> None:
 def test_a_photo_without_contrast_gives_no_nan() -> None:
     found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), level=0.1)
     assert torch.isfinite(found).all()
-
-
-def test_an_ascent_goes_on_where_the_last_one_ended() -> None:
-    true = kernels(2)
-    y = standardised(blocks(2), true)
-    ghosted = 0.6 * true + 0.4 * true.roll(1, 0)
-    ascent = Ascent(y)
-    halfway = ascent.climb(ghosted, level=0.1, rounds=2)
-    torch.testing.assert_close(
-        ascent.climb(halfway, level=0.1, rounds=2), ascend(y, ghosted, level=0.1, rounds=4), rtol=0, atol=0
-    )

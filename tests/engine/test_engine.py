@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from skimage import data
 
+import kdcli.engine.estimate as estimate
 import kdcli.engine.restore as engine
 import kdcli.nets.prior as nets
 from kdcli.blur.convolve import convolve, pad_reflect
@@ -21,7 +23,15 @@ from kdcli.blur.light import to_encoded, to_linear
 from kdcli.blur.marginal import ascend
 from kdcli.blur.noise import noise_level
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
-from kdcli.engine.estimate import alternate, levels, sample_kernels, turn, turn_back, turn_kernel
+from kdcli.engine.estimate import (
+    alternate,
+    estimate_kernels,
+    levels,
+    sample_kernels,
+    turn,
+    turn_back,
+    turn_kernel,
+)
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import PRESETS, make_options
@@ -355,3 +365,23 @@ def test_wide_photos_are_mirrored_not_repeated() -> None:
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         make_options(**wrong)  # type: ignore[arg-type]
+
+
+def test_photos_with_a_sensors_noise_take_more_turns(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
+    taken: list[tuple[int, int]] = []
+
+    def spy(_network: Any, y: torch.Tensor, _coarse: int, fine: int) -> Iterator[torch.Tensor]:
+        taken.append((len(y), fine))
+        yield y[:, :1, :64, :64].abs()  # tells the views apart
+
+    monkeypatch.setattr(estimate, "alternate", spy)
+    generator = torch.Generator().manual_seed(0)
+    smooth = soften(torch.rand((3, 3, 256, 256), generator=generator), torch.full((3,), 3.0))
+    clean, noisy, other = smooth.split(1)
+    noisy = noisy + 0.02 * torch.randn(noisy.shape, generator=generator)
+    options = replace(QUICK, looks=2, fine=2, fine_noisy=4)
+    together = estimate_kernels(models.kernel, [clean, noisy, other], options, lambda _: None)
+    assert taken == [(4, 2), (2, 4)]
+    for photo, looks in zip((clean, noisy, other), together, strict=True):
+        alone = estimate_kernels(models.kernel, [photo], options, lambda _: None)[0]
+        torch.testing.assert_close(looks, alone, rtol=0, atol=0)
