@@ -327,7 +327,7 @@ def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.n
         ({"steps": 3, "guidance": 0.1}, 3),  # guidance needs the loss anyway
         ({"steps": 3}, None),
         ({"steps": 3, "residuals": True}, 3),
-        ({"residuals": True, "fine": 2}, 2 * 2 - 1),  # a pass a turn, and an ascent between two
+        ({"residuals": True, "fine": 2, "fine_noisy": 2}, 2 * 2 - 1),  # passes, ascents between them
         ({}, None),
     ],
 )
