@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdcli.blur.kernels import KERNEL_SIZE, centred
-from kdcli.blur.shake import splat
+from kdcli.blur.kernels import KERNEL_SIZE
+from kdcli.blur.shake import log_uniform, path_kernel
 
 _INSTANTS = 2000  # points of a path
 _WAVES = 5  # cosines of which a path consists
@@ -25,17 +25,14 @@ def handheld_kernels(
     """
     waves = np.arange(1, _WAVES + 1)[:, None]
     phase = np.pi * waves * np.linspace(0, 1, _INSTANTS)
-    shortest, longest = np.log(extent)
-    targets = np.exp(rng.uniform(shortest, longest, count))
+    widths = log_uniform(count, rng, extent)
     kernels = np.empty((count, KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
-    for kernel, target in zip(kernels, targets, strict=True):
+    for kernel, width in zip(kernels, widths, strict=True):
         path = _sum_of_waves(rng, waves, phase) + 1j * _sum_of_waves(rng, waves, phase)
-        path -= path.mean()
-        path *= target / max(np.ptp(path.real), np.ptp(path.imag))
         slowness = _sum_of_waves(rng, waves, phase)
         slowness *= _UNEVEN * rng.uniform() / slowness.std()
         time = np.exp(slowness) * np.abs(np.gradient(path))  # spent at each point
-        kernel[:] = centred(splat(path, time / time.sum()))
+        kernel[:] = path_kernel(path, width, time)
     return kernels
 
 

@@ -46,30 +46,41 @@ def shake_kernels(
         (count, 64, 64) float32, sum 1, centre of mass at pixel (32, 32).
     """
     place = shake_trajectories(count, rng)
-    spans = np.maximum(np.ptp(place.real, axis=1), np.ptp(place.imag, axis=1))
-    shortest, longest = np.log(extent)
-    target = np.exp(rng.uniform(shortest, longest, count))
-    place = (place - place.mean(axis=1, keepdims=True)) * (target / spans)[:, None]
     kernels = np.empty((count, KERNEL_SIZE, KERNEL_SIZE), dtype=np.float32)
-    for kernel, path in zip(kernels, place, strict=True):
-        kernel[:] = centred(splat(path))
+    for kernel, path, width in zip(kernels, place, log_uniform(count, rng, extent), strict=True):
+        kernel[:] = path_kernel(path, width)
     return kernels
 
 
-def splat(path: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
+def log_uniform(count: int, rng: np.random.Generator, extent: tuple[float, float]) -> np.ndarray:
+    """So many log-uniform numbers between two."""
+    shortest, longest = np.log(extent)
+    return np.exp(rng.uniform(shortest, longest, count))
+
+
+def path_kernel(path: np.ndarray, width: float, time: np.ndarray | float = 1.0) -> np.ndarray:
+    """The kernel (64, 64) of a path (T,), complex, enlarged until its wider side has so many pixels.
+
+    Args:
+        time: spent at each of its points.
+    """
+    span = max(np.ptp(path.real), np.ptp(path.imag))
+    return centred(splat((path - path.mean()) * (width / span), time))
+
+
+def splat(path: np.ndarray, time: np.ndarray | float = 1.0) -> np.ndarray:
     """Collect the points of a path around (0, 0) on the canvas, each shared by its four pixels.
 
     Args:
-        time: spent at each point; by default 1.
+        time: spent at each point.
     """
     y, x = path.imag + KERNEL_SIZE / 2, path.real + KERNEL_SIZE / 2
     inside = (y >= 0) & (x >= 0) & (y < KERNEL_SIZE - 1) & (x < KERNEL_SIZE - 1)
     y, x = y[inside], x[inside]
-    time = np.ones(len(path))[inside] if time is None else time[inside]
     row, column = y.astype(int), x.astype(int)
     fy, fx = y - row, x - column
     index = np.concatenate([(row + r) * KERNEL_SIZE + column + c for r in (0, 1) for c in (0, 1)])
     weight = np.concatenate([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx])
-    weight *= np.tile(time, 4)
+    weight *= np.tile(np.broadcast_to(time, path.shape)[inside], 4)
     canvas = np.bincount(index, weight, minlength=KERNEL_SIZE**2).reshape(KERNEL_SIZE, KERNEL_SIZE)
     return canvas.astype(np.float32)

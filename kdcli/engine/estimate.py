@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 import torch
 
@@ -113,17 +114,13 @@ def estimate_kernels(
         as they are first.
     """
     photos = [standardise(luminance(own)) for own in patches]
-    fine = [_fine_turns(own, options) for own in patches]
-    views = [
-        (which, i)
-        for which in range(8)
-        for i, own in enumerate(photos)
-        if which < turns_of(own, options.looks)
-    ]
-    views.sort(key=lambda view: fine[view[1]])  # those that take the same turns go together
+    fine = [options.fine + options.noisy_fine * has_sensor_noise(own) for own in patches]
+    views = sorted(  # those that take the same turns go together
+        (fine[i], which, i) for i, own in enumerate(photos) for which in range(turns_of(own, options.looks))
+    )
     batches: list[tuple[int, torch.Tensor]] = []
-    for turns in sorted(set(fine)):
-        together = torch.cat([turn(photos[i], which) for which, i in views if fine[i] == turns])
+    for turns, group in groupby(views, key=lambda view: view[0]):
+        together = torch.cat([turn(photos[i], which) for _, which, i in group])
         batches += [(turns, batch) for batch in together.split(_AT_ONCE[together.device.type])]
     upright = sum(map(len, photos))
     kernels = []
@@ -134,17 +131,16 @@ def estimate_kernels(
                 record(kernel[:upright])
             progress((number + (index + 1) / (2 * turns - 1)) / len(batches))
         kernels.append(kernel)
-    parts = torch.cat(kernels).split([len(photos[i]) for _, i in views])
+    parts = torch.cat(kernels).split([len(photos[i]) for *_, i in views])
     looks: list[list[torch.Tensor]] = [[] for _ in photos]
-    for (which, i), part in zip(views, parts, strict=True):
+    for (_, which, i), part in zip(views, parts, strict=True):
         looks[i].append(turn_back(part, which))
     return [torch.cat(own) for own in looks]
 
 
-def _fine_turns(patches: torch.Tensor, options: Options) -> int:
-    """Turns at the whole scale for a photo, from its patches (N, C, 256, 256), the best one first."""
-    noisy = bool(is_sensor_noise(noise_level(patches[:1])))
-    return options.fine_noisy if noisy else options.fine
+def has_sensor_noise(patches: torch.Tensor) -> bool:
+    """Whether a photo has a sensor's noise, by the best, the first, of its patches (N, 3, H, W)."""
+    return bool(is_sensor_noise(noise_level(patches[:1])))
 
 
 def sample_kernels(

@@ -9,7 +9,7 @@ import torch
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
 from kdcli.blur.path import linked
-from kdcli.engine.estimate import estimate_kernels, sample_kernels, turns_of
+from kdcli.engine.estimate import estimate_kernels, has_sensor_noise, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Restorer
 from kdcli.engine.options import Options
@@ -17,7 +17,7 @@ from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.refine import refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
-from kdcli.engine.settle import finished, has_sensor_noise, is_fat, look_again, settle
+from kdcli.engine.settle import finished, is_fat, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
 from kdcli.nets.estimator import KernelNet, luminance

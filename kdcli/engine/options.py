@@ -26,7 +26,7 @@ class Options:
         schedule: of the noise; the network is trained over all signal levels and bears either.
         ancestral: sample as the paper's Algorithm 1 does (DDPM) instead of DDIM.
         coarse, fine: turns of network and likelihood at half and at the whole scale.
-        fine_noisy: turns at the whole scale for photos with a sensor's noise, which need more of them.
+        noisy_fine: how many more turns at the whole scale photos with a sensor's noise take.
         settle: how often the kernel is then made as sharp as the photo has it; before every time but the
             first the network looks at photo and kernel again. A fat kernel settles twice, that of a camera's
             photo three times, without such looks.
@@ -48,7 +48,7 @@ class Options:
     ancestral: bool = False
     coarse: int = 3
     fine: int = 3
-    fine_noisy: int = 5
+    noisy_fine: int = 0
     looks: int = 4
     settle: int = 1
     blur: Blur = "uniform"
@@ -58,16 +58,15 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, fine_noisy=1, looks=1, refine_steps=0),
-    "balanced": Options(preset="balanced"),
-    "best": Options(
-        preset="best", coarse=4, fine=6, fine_noisy=6, looks=16, settle=3, refine_steps=8, patches=8
-    ),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
+    "balanced": Options(preset="balanced", noisy_fine=2),
+    "best": Options(preset="best", coarse=4, fine=6, looks=16, settle=3, refine_steps=8, patches=8),
     "paper": Options(
         preset="paper",
         steps=1000,
         guidance=0.1,
         refine_steps=20,
+        noisy_fine=2,
         patches=1,
         looks=1,
         settle=0,

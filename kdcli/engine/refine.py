@@ -35,22 +35,16 @@ def refine(guide: Guide, kernel: torch.Tensor, steps: int, progress: Progress) -
     Returns:
         (1, 1, 64, 64), sum 1.
     """
-    kernel = _descend(guide, kernel, steps, progress)
-    progress(1.0)
-    return kernel
-
-
-def _descend(guide: Guide, kernel: torch.Tensor, steps: int, progress: Progress) -> torch.Tensor:
-    """So many steps, or fewer where none lowers the loss."""
     length = _FIRST_STEP
-    for first in range(0, steps, _HELD):
-        loss = _loss_near(guide, kernel)
-        kernel, value = _valued(loss, kernel)
-        for number in range(first, min(first + _HELD, steps)):
-            kernel, value, length = _step(loss, kernel, value, length)
-            progress((number + 1) / steps)
-            if length < _LEAST_STEP:
-                return kernel.detach()
+    for number in range(steps):
+        if number % _HELD == 0:
+            loss = _loss_near(guide, kernel)
+            kernel, value = _valued(loss, kernel)
+        kernel, value, length = _step(loss, kernel, value, length)
+        progress((number + 1) / steps)
+        if length < _LEAST_STEP:  # none lowers the loss
+            break
+    progress(1.0)
     return kernel.detach()
 
 

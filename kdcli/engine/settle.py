@@ -11,7 +11,7 @@ import torch
 
 from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
-from kdcli.blur.noise import is_sensor_noise, noise_level
+from kdcli.blur.noise import noise_level
 from kdcli.blur.softness import is_fatter
 from kdcli.engine.estimate import beside_noise, noise_of_differences, turn, turn_back, turn_kernel
 from kdcli.engine.fuse import fuse
@@ -51,11 +51,6 @@ def _coarseness(patch: torch.Tensor, kernel: torch.Tensor, from_camera: bool) ->
 def is_fat(kernel: torch.Tensor) -> bool:
     """Whether a kernel (1, 1, 64, 64) is fatter than the path of a camera: it is wrong, or the photo soft."""
     return bool(is_fatter(finished(kernel), _FAT))
-
-
-def has_sensor_noise(patches: torch.Tensor) -> bool:
-    """Whether a photo has a sensor's noise, by the best, the first, of its patches (N, 3, H, W)."""
-    return bool(is_sensor_noise(noise_level(patches[:1])))
 
 
 def finished(kernel: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ _KERNELS = 128  # that are estimated, which takes long; every one then blurs man
 _REMEMBERED = 256  # pairs that are ready to learn from
 _FRESH = 2  # pairs that every step gets ready
 _FIRST = 0.3  # weight of the distance after the first turn
-_LOOKS = Options(looks=2, fine=4, fine_noisy=4)  # half of the default's, for kernels nearly as good
+_LOOKS = Options(looks=2, fine=4)  # half of the default's, for kernels nearly as good
 
 
 @dataclass(frozen=True)

@@ -327,7 +327,7 @@ def test_the_estimate_repeats_and_counts_its_patches(models: Models, photo: np.n
         ({"steps": 3, "guidance": 0.1}, 3),  # guidance needs the loss anyway
         ({"steps": 3}, None),
         ({"steps": 3, "residuals": True}, 3),
-        ({"residuals": True, "fine": 2, "fine_noisy": 2}, 2 * 2 - 1),  # passes, ascents between them
+        ({"residuals": True, "fine": 2}, 2 * 2 - 1),  # a pass a turn, and an ascent between two
         ({}, None),
     ],
 )
@@ -379,7 +379,7 @@ def test_photos_with_a_sensors_noise_take_more_turns(monkeypatch: pytest.MonkeyP
     smooth = soften(torch.rand((3, 3, 256, 256), generator=generator), torch.full((3,), 3.0))
     clean, noisy, other = smooth.split(1)
     noisy = noisy + 0.02 * torch.randn(noisy.shape, generator=generator)
-    options = replace(QUICK, looks=2, fine=2, fine_noisy=4)
+    options = replace(QUICK, looks=2, fine=2, noisy_fine=2)
     together = estimate_kernels(models.kernel, [clean, noisy, other], options, lambda _: None)
     assert taken == [(4, 2), (2, 4)]
     for photo, looks in zip((clean, noisy, other), together, strict=True):

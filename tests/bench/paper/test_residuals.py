@@ -19,7 +19,7 @@ from kdcli.nets.estimator import KernelNet
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
-TURNS = replace(PRESETS["fast"], coarse=1, fine=2, fine_noisy=2, residuals=True)
+TURNS = replace(PRESETS["fast"], coarse=1, fine=2, residuals=True)
 GUIDED = replace(TURNS, steps=2, guidance=0.1, residuals=False)
 
 
