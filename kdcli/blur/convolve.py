@@ -14,30 +14,47 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 
 Border = Literal["reflect", "circular", "valid"]
 
 
-def otf(kernel: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Optical transfer function: the half spectrum of a kernel laid on a canvas, origin at (0, 0).
+def otf(kernel: torch.Tensor, size: tuple[int, int], *, whole: bool = False) -> torch.Tensor:
+    """Optical transfer function: the spectrum of a kernel laid on a canvas, origin at (0, 0).
 
     Args:
         kernel: (..., K, K).
         size: (H, W) of the canvas, each at least K.
+        whole: the whole spectrum, for complex images; else the half of it that real ones need.
 
     Returns:
-        (..., H, W // 2 + 1), complex.
+        (..., H, W // 2 + 1) or (..., H, W), complex.
     """
-    k = kernel.shape[-1]
-    canvas = F.pad(kernel, (0, size[1] - k, 0, size[0] - k))
-    return torch.fft.rfft2(canvas.roll((-(k // 2), -(k // 2)), dims=(-2, -1)))
+    for dim, length in zip((-2, -1), size, strict=True):
+        before, after = kernel.chunk(2, dim)
+        between = list(kernel.shape)
+        between[dim] = length - kernel.shape[dim]
+        kernel = torch.cat([after, kernel.new_zeros(between), before], dim)
+    return (torch.fft.fft2 if whole else torch.fft.rfft2)(kernel)
 
 
-def gaussian_otf(width: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The half spectra (N, 1, H, W // 2 + 1) of Gaussians of standard deviation (N,) pixels and sum 1."""
+def power_of(spectrum: torch.Tensor) -> torch.Tensor:
+    """The squared modulus, real, of the shape of the spectrum; ``abs`` would take a root first."""
+    return torch.view_as_real(spectrum).square().sum(-1)
+
+
+def crop_lags(maps: torch.Tensor, lags: int) -> torch.Tensor:
+    """The window (..., lags, lags) of shifts around zero of canvases (..., H, W); zero in its middle."""
+    for dim in (-2, -1):
+        after = maps.narrow(dim, 0, lags // 2)
+        before = maps.narrow(dim, maps.shape[dim] - lags // 2, lags // 2)
+        maps = torch.cat([before, after], dim)
+    return maps
+
+
+def gaussian_otf(width: torch.Tensor, size: tuple[int, int], *, whole: bool = False) -> torch.Tensor:
+    """The spectra of Gaussians of standard deviation (N,) pixels and sum 1; as in ``otf``, but real."""
     down = torch.fft.fftfreq(size[0], device=width.device)[:, None]
-    across = torch.fft.rfftfreq(size[1], device=width.device)
+    across = (torch.fft.fftfreq if whole else torch.fft.rfftfreq)(size[1], device=width.device)
     return torch.exp(-2 * (torch.pi * width[:, None, None, None]) ** 2 * (down**2 + across**2))
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from kdcli.blur.convolve import otf, pad_reflect
+from kdcli.blur.convolve import otf, pad_reflect, power_of
 
 _TOGETHER = 2**21  # pixels of a canvas up to which its channels are restored together: a third of the memory
 
@@ -64,7 +64,8 @@ class UnknownBorder:
         self.reach = kernel.shape[-1] // 2
         self.size = size
         self.canvas = (fast_size(size[0] + 2 * self.reach), fast_size(size[1] + 2 * self.reach))
-        self.otf = otf(kernel, self.canvas)
+        self.otf = self.spectrum(kernel)
+        self.conjugate = self.otf.conj().resolve_conj()
         self.square = None if weight is None else weight.square()
 
     def by_channel(
@@ -117,6 +118,10 @@ class UnknownBorder:
         self.crop(pasted).copy_(y)
         return pasted
 
+    def spectrum(self, kernel: torch.Tensor) -> torch.Tensor:
+        """That of a kernel (N, 1, K, K) on the canvas."""
+        return otf(kernel, self.canvas)
+
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """The half spectrum (N, C, H, W // 2 + 1) of a canvas image."""
         return torch.fft.rfft2(x)
@@ -128,11 +133,17 @@ class UnknownBorder:
     def adjoint(self, y: torch.Tensor) -> torch.Tensor:
         """The spectrum of A^T W^2 y, for a photo y."""
         seen = self.embed(y if self.square is None else self.square * y)
-        return self.transform(seen) * self.otf.conj()
+        return self.transform(seen) * self.conjugate
 
     def normal(self, spectrum: torch.Tensor) -> torch.Tensor:
         """The spectrum of A^T W^2 A x, from that of x."""
-        return self.adjoint(self.crop(self.image(spectrum * self.otf)))
+        image = self.image(spectrum * self.otf)  # made into what is seen of it in place: here goes the time
+        if self.square is not None:
+            self.crop(image).mul_(self.square)
+        below, right = self.reach + self.size[0], self.reach + self.size[1]
+        image[..., : self.reach, :], image[..., below:, :] = 0, 0
+        image[..., : self.reach], image[..., right:] = 0, 0
+        return self.transform(image) * self.conjugate
 
 
 def conjugate_gradients(
@@ -156,12 +167,15 @@ def conjugate_gradients(
         (N, C, H + K, W + K) or a little larger: the canvas image; ``UnknownBorder.crop`` cuts the photo.
     """
     prior = strength * laplacian_spectrum(model.canvas, y.device)
-    inverse = 1 / (model.otf.abs().square() + prior + 1e-4)
+    inverse = 1 / (power_of(model.otf) + prior + 1e-4)
+    prior = prior.to(model.otf.dtype)
     guess = model.extend(y) if start is None else start
 
     def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
         x, right = model.transform(guess[:, part]), model.adjoint(y[:, part])
-        return model.image(solve(lambda u: model.normal(u) + prior * u, right, x, inverse, steps))
+        return model.image(
+            solve(lambda u: torch.addcmul(model.normal(u), prior, u), right, x, inverse, steps)
+        )
 
     return model.by_channel(solved, y.shape[1])
 
@@ -187,7 +201,7 @@ def pull_towards(
         The canvas image.
     """
     everywhere = strength.shape[-2:] == (1, 1)
-    inverse = 1 / (model.otf.abs().square() + strength.mean((-2, -1), keepdim=True))
+    inverse = 1 / (power_of(model.otf) + strength.mean((-2, -1), keepdim=True))
 
     def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
         def held(u: torch.Tensor) -> torch.Tensor:
@@ -215,9 +229,19 @@ def wiener(y: torch.Tensor, kernel: torch.Tensor, strength: torch.Tensor | float
         (N, C, H, W).
     """
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
-    power = model.otf.abs().square() + strength * laplacian_spectrum(model.canvas, y.device)
+    power = power_of(model.otf) + strength * laplacian_spectrum(model.canvas, y.device)
     spectrum = model.transform(model.extend(y)) * model.otf.conj()
     return model.crop(model.image(spectrum / power.clamp(min=1e-12)))
+
+
+def half_dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The product of two real images, channel by channel, from their half spectra: (N, C, 1, 1).
+
+    The inner columns stand for two.
+    """
+    product = torch.view_as_real(a) * torch.view_as_real(b)
+    edges = product[..., 0, :].sum((-2, -1)) + product[..., -1, :].sum((-2, -1))
+    return (2 * product.sum((-3, -2, -1)) - edges)[..., None, None]
 
 
 def solve(
@@ -226,6 +250,7 @@ def solve(
     x: torch.Tensor,
     inverse: torch.Tensor,
     steps: int,
+    dot: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = half_dot,
 ) -> torch.Tensor:
     """Preconditioned conjugate gradients for apply(x) = right, a fixed number of steps.
 
@@ -234,27 +259,21 @@ def solve(
 
     Args:
         inverse: (N, 1, H, W // 2 + 1), real: the preconditioner.
+        dot: the product (N, C, 1, 1) of two such images; with that of whole spectra, all are whole.
     """
+    inverse = inverse.to(right.dtype)  # once and for all: a product of both kinds would do so every time
+    along = torch.addcmul if torch.is_grad_enabled() else torch.Tensor.addcmul_
+    x = x.clone()
     residual = right - apply(x)
     z = inverse * residual
     direction = z
-    power = _dot(residual, z)
+    power = dot(residual, z)
     for _ in range(steps):
         image = apply(direction)
-        rate = power / _dot(direction, image).clamp(min=1e-20)
-        x = torch.addcmul(x, rate, direction)
-        residual = torch.addcmul(residual, rate, image, value=-1)
+        rate = power / dot(direction, image).clamp(min=1e-20)
+        x = along(x, rate, direction)
+        residual = along(residual, rate, image, value=-1)
         z = inverse * residual
-        before, power = power, _dot(residual, z)
+        before, power = power, dot(residual, z)
         direction = torch.addcmul(z, power / before.clamp(min=1e-20), direction)
     return x
-
-
-def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The product of two real images, channel by channel, from their half spectra: (N, C, 1, 1).
-
-    The inner columns stand for two.
-    """
-    product = torch.view_as_real(a) * torch.view_as_real(b)
-    edges = product[..., 0, :].sum((-2, -1)) + product[..., -1, :].sum((-2, -1))
-    return (2 * product.sum((-3, -2, -1)) - edges)[..., None, None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from kdcli.blur.convolve import power_of
+
 ROUNDING = 1 / 255 / 12**0.5  # standard deviation of rounding to 8 bits
 SENSOR = 1.25 * ROUNDING  # from which on there is a sensor's noise as well, as a rule
 _LOUD = 2 * ROUNDING  # from which on it is noise beyond doubt: texture is hardly ever taken for so much
@@ -101,7 +103,7 @@ def _median(power: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
 def _kernel_power(kernel: torch.Tensor) -> torch.Tensor:
     """What kernels (N, 1, 64, 64) leave of every frequency of Bartlett's spectrum: (N, side, columns)."""
     folded = kernel[:, 0].unflatten(-1, (-1, _BLOCK)).sum(-2).unflatten(-2, (-1, _BLOCK)).sum(-3)
-    kept = torch.fft.fft2(folded).abs().square()
+    kept = power_of(torch.fft.fft2(folded))
     for dim in (-2, -1):  # the window mixes neighbours: Hann's main lobe
         kept = (kept.roll(1, dim) + 4 * kept + kept.roll(-1, dim)) / 6
     return kept[..., _INNER]
@@ -129,4 +131,4 @@ def _power(y: torch.Tensor) -> torch.Tensor:
     window = window[:, None] * window
     blocks = y.unfold(-2, side, side).unfold(-2, side, side).flatten(1, -3)
     blocks = (blocks - blocks.mean((-2, -1), keepdim=True)) * (window / window.square().sum().sqrt())
-    return torch.fft.rfft2(blocks).abs().square().mean(1)[..., 1 : (side + 1) // 2]
+    return power_of(torch.fft.rfft2(blocks)).mean(1)[..., 1 : (side + 1) // 2]

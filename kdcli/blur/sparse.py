@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 
+from kdcli.blur.convolve import power_of
 from kdcli.blur.deconvolve import UnknownBorder, conjugate_gradients, laplacian_spectrum, solve
 
 _POWER = 0.5
@@ -52,7 +53,7 @@ def _reweighted(
     weights = [strength * _weight(_difference(x, dim)) for dim in (-1, -2)]
     mean = sum(w.mean((-2, -1), keepdim=True) for w in weights) / 2
     laplacian = laplacian_spectrum(model.canvas, y.device)
-    inverse = 1 / (model.otf.abs().square() + mean * laplacian + 1e-4)
+    inverse = 1 / (power_of(model.otf) + mean * laplacian + 1e-4)
 
     def solved(model: UnknownBorder, part: slice) -> torch.Tensor:
         def apply(u: torch.Tensor) -> torch.Tensor:

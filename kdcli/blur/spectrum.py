@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import torch
 
-from kdcli.blur.convolve import otf
+from kdcli.blur.convolve import crop_lags, otf, power_of
 from kdcli.blur.deconvolve import laplacian_spectrum
 
 _BAND = 0.47  # cycles a pixel: beyond it resampling and rounding decide
@@ -36,7 +36,7 @@ class SpectralLikelihood:
         self.band = ((filtered > _LOWEST) & (rows.abs() < _BAND) & (columns < _BAND)).float()
         self.share = self.band * torch.where((columns > 0) & (columns < 0.5), 2.0, 1.0)  # of the whole plane
         self.shape = filtered / (laplacian_spectrum(self.size, g.device) + 1e-3)
-        self.periodogram = torch.fft.rfft2(g).abs().square().sum(1, keepdim=True)
+        self.periodogram = power_of(torch.fft.rfft2(g)).sum(1, keepdim=True)
         # An exponential variable's lowest tenth ends at 0.105 of its mean: the floor under all frequencies.
         inside = (self.periodogram / filtered.clamp(min=1e-6))[..., self.band > 0]
         floor = torch.quantile(inside, 0.1, dim=-1)[..., None, None] / 0.105
@@ -48,7 +48,7 @@ class SpectralLikelihood:
     def model(self, kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The expected spectrum P (N, 1, H, W // 2 + 1) of a kernel (N, 1, K, K), and c S k."""
         k_hat = otf(kernel, self.size)
-        power = self.shape * k_hat.abs().square()
+        power = self.shape * power_of(k_hat)
         signal = (self._mean(self.periodogram) - self._mean(self.noise)).clamp(min=1e-12)
         scale = signal / self._mean(power).clamp(min=1e-12)
         return scale * power + self.noise, scale * self.shape * k_hat
@@ -72,5 +72,4 @@ class SpectralLikelihood:
         return self._lags((self.band * ratio.clamp(min=1e-9).log()).to(torch.complex64), lags)
 
     def _lags(self, spectrum: torch.Tensor, lags: int) -> torch.Tensor:
-        maps = torch.fft.irfft2(spectrum, s=self.size)
-        return maps.roll((lags // 2, lags // 2), dims=(-2, -1))[..., :lags, :lags]
+        return crop_lags(torch.fft.irfft2(spectrum, s=self.size), lags)

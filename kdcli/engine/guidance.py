@@ -15,6 +15,9 @@ from kdcli.nets.solver import Observation, Solver
 Restorer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """F(y, k): photos (N, 3, H, W) and kernels (N, 1, 64, 64) to photos; our solver, or the published one."""
 
+Near = Callable[[torch.Tensor], torch.Tensor]
+"""The solver for some photos and kernels (N, 1, 64, 64) near those that it was made for."""
+
 _MARGIN = KERNEL_SIZE // 2
 _CONTRAST = 0.75  # share of the logarithm of the contrast that goes off that of the loss
 _NOISE = 0.3  # share of the power of the noise that counts as left in any case
@@ -39,13 +42,13 @@ class Guide:
     def loss(self, kernel: torch.Tensor) -> torch.Tensor:
         """Mean squared reblurring error (N,) of kernels (N, 1, 64, 64); differentiable in them."""
         losses = [
-            _reblurred(self.solver(y, k), k, seen)
+            _left(self.solver(y, k), k, seen)
             for y, seen, k in zip(self.y.split(4), self.seen.split(4), kernel.split(4), strict=True)
         ]
         return torch.cat(losses)
 
     @torch.no_grad()
-    def near(self, kernel: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    def near(self, kernel: torch.Tensor) -> Near:
         """The solver F(y, k) for kernels k near some (N, 1, 64, 64), which are taken to be all but known.
 
         Our solver's first turn is that of these kernels; only its second one follows those that are asked
@@ -59,6 +62,10 @@ class Guide:
         first = solver.first_turn(start, solver.deconvolve(start))
         return lambda k: solver.second_turn(Observation.of(y, k, known, noise), [first])
 
+    def left(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """The loss (N,) of photos (N, 3, H, W) restored with kernels (N, 1, 64, 64)."""
+        return _left(restored, kernel, self.seen)
+
     def log_loss(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """The logarithm of the loss, some noise included, less a share of that of the contrast: (N,).
 
@@ -69,7 +76,7 @@ class Guide:
         Args:
             restored: (N, 3, H, W), photos restored with kernels (N, 1, 64, 64).
         """
-        left = _reblurred(restored, kernel, self.seen) + _NOISE * self.noise.flatten().square()
+        left = self.left(restored, kernel) + _NOISE * self.noise.flatten().square()
         inner = restored[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean(1, keepdim=True)
         contrast = inner.diff(dim=-1).square().mean((1, 2, 3)) + inner.diff(dim=-2).square().mean((1, 2, 3))
         return left.log() - _CONTRAST / 2 * contrast.clamp(min=1e-12).log()
@@ -86,6 +93,6 @@ class Guide:
         return gradient / gradient.abs().amax((-3, -2, -1), keepdim=True).clamp(min=1e-12), loss.detach()
 
 
-def _reblurred(restored: torch.Tensor, kernel: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _left(restored: torch.Tensor, kernel: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Mean squared error (N,) of restored photos, blurred again, against what was seen."""
     return (convolve(restored, kernel, "valid") - seen).square().mean((1, 2, 3))

@@ -11,7 +11,7 @@ from kdcli.blur.kernels import impulse, width
 from kdcli.blur.path import linked
 from kdcli.engine.estimate import estimate_kernels, has_sensor_noise, sample_kernels, turns_of
 from kdcli.engine.fuse import fuse
-from kdcli.engine.guidance import Guide, Restorer
+from kdcli.engine.guidance import Guide, Near, Restorer
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
@@ -126,16 +126,17 @@ def _conclude(
     if options.settle > 0:
         with timed(seconds, "settle"):
             fused, from_camera = _settled(network, patches, y, fused, options, say)
+    near: Near | None = None
     if options.refine_steps > 0 and not is_no_blur(fused[0, 0]):
         with timed(seconds, "refine"):
-            fused = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
+            fused, near = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
     fused = finished(fused)
     with timed(seconds, "judge"), torch.no_grad():
-        loss = best.loss(fused)
+        near = near or best.near(fused)
+        loss = best.left(near(fused), fused)
         again = look_again(network, y[:_JUDGES], fused)
         if len(kernels) > 1:
-            unexplained = loss / best.noise.flatten().square()
-            trust = float(confidence_of_looks(fused[:, 0], again[:, 0], agreement, unexplained))
+            trust = float(confidence_of_looks(fused[:, 0], again[:, 0], agreement))
         else:
             trust = float(confidence(fused[:, 0], again[:, 0]))
     kernel = fused[0, 0]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from kdcli.blur.convolve import crop_lags, power_of
+
 
 def gradients(x: torch.Tensor) -> torch.Tensor:
     """Circular central differences of an image (N, 1, H, W): (N, 2, H, W), along x and y."""
@@ -24,11 +26,6 @@ def taper(size: tuple[int, int], margin: int, device: torch.device | None = None
         edge = torch.minimum(place, length - place) / margin
         sides.append(0.5 - 0.5 * torch.cos(torch.pi * edge.clamp(max=1)))
     return sides[0][:, None] * sides[1]
-
-
-def crop_lags(maps: torch.Tensor, lags: int) -> torch.Tensor:
-    """The (lags, lags) window of shifts around zero, zero at pixel (lags/2, lags/2)."""
-    return maps.roll((lags // 2, lags // 2), dims=(-2, -1))[..., :lags, :lags]
 
 
 def standardise(maps: torch.Tensor) -> torch.Tensor:
@@ -53,11 +50,11 @@ def quotients(f: torch.Tensor, g: torch.Tensor, regular: torch.Tensor, lags: int
     """
     n, pairs, _, h, w = f.shape
     f_hat, g_hat = torch.fft.rfft2(f), torch.fft.rfft2(g)[:, None]
-    cross, power = f_hat.conj() * g_hat, f_hat.abs().square()
+    cross, power = f_hat.conj() * g_hat, power_of(f_hat)
     cross = torch.cat([cross, cross.sum(2, keepdim=True).expand(-1, -1, 2, -1, -1)], dim=2)
     power = torch.cat([power, power.sum(2, keepdim=True).expand(-1, -1, 2, -1, -1)], dim=2)
     floor = regular[None, :, :, None, None] * power.mean((-2, -1), keepdim=True) + 1e-12
-    q = torch.fft.irfft2(cross / (power + floor), s=(h, w)).reshape(n, 4 * pairs, h, w)
+    q = torch.fft.irfft2(cross * (1 / (power + floor)), s=(h, w)).reshape(n, 4 * pairs, h, w)
     return standardise(crop_lags(q, lags))
 
 
@@ -66,7 +63,7 @@ def whitened_autocorrelation(g: torch.Tensor, lags: int) -> torch.Tensor:
 
     A sharp image's gradients are nearly white, so what is left of the spectrum is the kernel's.
     """
-    power = torch.fft.rfft2(g).abs().square()
+    power = power_of(torch.fft.rfft2(g))
     white = power * torch.rsqrt(power + 0.05 * power.mean((-2, -1), keepdim=True) + 1e-12)
     maps = crop_lags(torch.fft.irfft2(white, s=g.shape[-2:]), lags)
     return standardise(without_centre(maps))

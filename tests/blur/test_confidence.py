@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
-from kdcli.blur.degrade import soften
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse
 
@@ -32,27 +31,26 @@ def test_the_less_the_network_would_change_the_more_a_kernel_is_trusted() -> Non
     assert (confidence(impulse().expand(5, -1, -1), kernels) >= 0).all()
 
 
-def of_looks(agreement: float = 0.97, unexplained: float = 1.0, width: float = 0.0) -> float:
-    kernel, again = paths(2)[:, None]
-    kernel, again = (soften(k[None], torch.tensor([width]))[0] for k in (kernel, again))
-    found = confidence_of_looks(kernel, 0.9 * kernel + 0.1 * again, agreement, torch.tensor([unexplained]))
+def of_looks(agreement: float, kernels: torch.Tensor) -> float:
+    """Of the first of two kernels, which the network would change towards the second."""
+    kernel, again = kernels[:, None]
+    found = confidence_of_looks(kernel, 0.9 * kernel + 0.1 * again, agreement)
     assert found.shape == (1,)
     return float(found)
 
 
 def test_the_more_the_looks_agree_the_more_a_kernel_is_trusted() -> None:
-    trust = [of_looks(agreement=share) for share in (0.5, 0.7, 0.9, 0.99)]
+    trust = [of_looks(share, paths(2)) for share in (0.5, 0.7, 0.9, 0.99)]
     assert all(less < more for less, more in pairwise(trust)), trust
     assert trust[0] < UNCERTAIN < trust[-1]
 
 
-def test_what_a_kernel_leaves_unexplained_and_its_fatness_count_against_it() -> None:
-    for trust in (
-        [of_looks(unexplained=times) for times in (1.0, 3.0, 30.0)],
-        [of_looks(width=width) for width in (0.0, 0.8, 1.2)],
-    ):
-        assert all(more > less for more, less in pairwise(trust)), trust
-    assert 0 <= of_looks(unexplained=0.0) <= 1
+def test_looks_that_agree_on_a_short_path_say_less() -> None:
+    short = torch.zeros(64, 64)
+    short[32, 31:34] = 1 / 3
+    found = confidence_of_looks(short, short, 1.0)
+    assert UNCERTAIN < float(found) < float(confidence_of_looks(*paths(1).expand(2, -1, -1), 1.0))
+    assert UNCERTAIN < float(confidence_of_looks(impulse(), impulse(), 1.0)) < 1
 
 
 def test_where_the_kernel_lies_and_points_does_not_matter() -> None:

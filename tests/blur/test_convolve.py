@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcli.blur.convolve import Border, convolve, otf, pad_reflect
+from kdcli.blur.convolve import Border, convolve, crop_lags, gaussian_otf, otf, pad_reflect
 
 BORDERS: list[Border] = ["reflect", "circular", "valid"]
 
@@ -69,6 +69,27 @@ def test_the_transfer_function_is_the_kernels_spectrum_about_its_origin() -> Non
     moved = kernel.roll(1, 0)
     rows = torch.fft.fftfreq(10)[:, None].expand(10, 7)
     torch.testing.assert_close(otf(moved, (10, 12)), torch.exp(-2j * torch.pi * rows))
+
+
+def test_whole_spectra_hold_the_halves() -> None:
+    kernel = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    width = torch.tensor([0.5, 1.5])
+    for half, whole in (
+        (otf(kernel, (10, 12)), otf(kernel, (10, 12), whole=True)),
+        (gaussian_otf(width, (10, 12)), gaussian_otf(width, (10, 12), whole=True)),
+    ):
+        assert whole.shape == (2, 1, 10, 12)
+        torch.testing.assert_close(whole[..., :7], half)
+        # Of real images: the other half is its conjugate, mirrored.
+        torch.testing.assert_close(whole[..., 1:, 1:], whole[..., 1:, 1:].flip(-2, -1).conj().resolve_conj())
+
+
+def test_crop_lags_has_zero_in_the_middle() -> None:
+    maps = torch.zeros(20, 30)
+    maps[0, 0], maps[2, 29], maps[18, 3] = 1, 2, 3
+    found = crop_lags(maps, 8)
+    assert found.shape == (8, 8)
+    assert (found[4, 4], found[6, 3], found[2, 7]) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("border", BORDERS)

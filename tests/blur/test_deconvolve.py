@@ -13,6 +13,7 @@ from kdcli.blur.deconvolve import (
     fast_size,
     laplacian_spectrum,
     pull_towards,
+    solve,
     unclipped,
 )
 from kdcli.blur.sparse import restore_sparse
@@ -201,7 +202,25 @@ def test_differentiable_in_photo_kernel_and_strength(kernel: torch.Tensor) -> No
     y, k = rand(1, 1, 4, 4).requires_grad_(), kernel.clone().requires_grad_()
     strength = torch.full((1, 1, 1, 1), 0.05, dtype=torch.float64, requires_grad=True)
 
-    def solve(y: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    def solved(y: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
         return conjugate_gradients(y, UnknownBorder(k, (4, 4)), strength=s, steps=2)
 
-    assert torch.autograd.gradcheck(solve, (y, k, strength))
+    assert torch.autograd.gradcheck(solved, (y, k, strength))
+
+
+def test_steps_in_place_are_as_recorded_ones_and_leave_the_start_alone(
+    kernel: torch.Tensor, model: UnknownBorder
+) -> None:
+    y = rand(len(kernel), 2, *model.size)
+    start = model.transform(model.extend(y))
+    before = start.clone()
+    inverse = 1 / (model.otf.abs().square() + 0.01)
+
+    def run() -> torch.Tensor:
+        return solve(lambda u: model.normal(u) + 0.01 * u, model.adjoint(y), start, inverse, 5)
+
+    recorded = run()
+    with torch.no_grad():
+        torch.testing.assert_close(run(), recorded)
+    assert torch.equal(start, before)
+    assert float((recorded - start).abs().max()) > 1e-2

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from kdcli.blur.deconvolve import UnknownBorder
 from kdcli.blur.degrade import soften
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, mnc, normalise
-from kdcli.blur.marginal import ascend
+from kdcli.blur.marginal import _gradients, _Model, ascend
 from tests.blur.rectangles import rectangles, standardised
 
 
@@ -73,3 +74,15 @@ def test_kernels_come_out_and_each_is_its_own() -> None:
 def test_a_photo_without_contrast_gives_no_nan() -> None:
     found = ascend(torch.zeros(1, 1, 96, 96), kernels(1), level=0.1)
     assert torch.isfinite(found).all()
+
+
+def test_both_gradients_at_once_are_as_one_by_one() -> None:
+    y, kernel = torch.rand(2, 3, 61, 50, generator=torch.Generator().manual_seed(0)), kernels(2)
+    g = _gradients(y)
+    torch.testing.assert_close(g.real, y[..., :-1, 1:] - y[..., :-1, :-1])
+    torch.testing.assert_close(g.imag, y[..., 1:, :-1] - y[..., :-1, :-1])
+    both, one = _Model(kernel, (60, 49), 0.0), UnknownBorder(kernel, (60, 49))
+    found = both.image(both.normal(both.transform(both.extend(g))))
+    for part, gradient in ((found.real, g.real), (found.imag, g.imag)):
+        alone = one.image(one.normal(one.transform(one.extend(gradient))))
+        torch.testing.assert_close(part, alone, atol=1e-5, rtol=0)

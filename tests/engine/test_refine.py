@@ -43,9 +43,10 @@ def test_a_kernel_goes_down_the_loss_and_towards_the_truth(
     solver: Solver, blurred: torch.Tensor, true: torch.Tensor
 ) -> None:
     guide, done = Guide(solver, blurred), list[float]()
-    refined = refine(guide, smooth(true), 6, done.append)
+    refined, near = refine(guide, smooth(true), 6, done.append)
     with torch.no_grad():
         assert float(guide.loss(refined)) < float(guide.loss(smooth(true)))
+        torch.testing.assert_close(near(refined), guide.near(smooth(true))(refined))
     assert float(mnc(refined[0, 0], true[0, 0])) > float(mnc(smooth(true)[0, 0], true[0, 0])) + 0.01
     assert float(refined.min()) >= 0
     assert float(refined.sum()) == pytest.approx(1, abs=1e-5)
@@ -68,7 +69,7 @@ def test_kernels_towards_no_blur_leave_less_but_lose_contrast(
 
 
 def test_true_kernels_are_not_led_away(solver: Solver, blurred: torch.Tensor, true: torch.Tensor) -> None:
-    refined = refine(Guide(solver, blurred), true, 8, lambda _: None)
+    refined, _ = refine(Guide(solver, blurred), true, 8, lambda _: None)
     assert float(mnc(refined[0, 0], true[0, 0])) > 0.97
 
 
@@ -101,7 +102,7 @@ def test_where_no_step_helps_the_kernel_stays(blurred: torch.Tensor, true: torch
             return (kernel - true).square().sum((1, 2, 3)) * 1e9
 
     done: list[float] = []
-    refined = refine(AtTheBottom(lambda y, _k: y, blurred), true, 40, done.append)
+    refined, _ = refine(AtTheBottom(lambda y, _k: y, blurred), true, 40, done.append)
     assert float((refined - true).abs().max()) < 1e-4
     assert len(asked) < 20  # each step shortened a few times, then given up
     assert done[-1] == 1

@@ -15,7 +15,7 @@ from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import mnc
 from kdcli.blur.shake import shake_kernels
 from kdcli.engine.deblur import estimate_image_kernel
-from kdcli.engine.guidance import Guide
+from kdcli.engine.guidance import Guide, Near
 from kdcli.engine.options import PRESETS
 from kdcli.engine.settle import is_fat, look_again, settle
 from kdcli.nets.estimator import KernelNet
@@ -81,11 +81,11 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often(
         calls.append(f"look at {len(y)} in {turns}")
         return kernel
 
-    def refine_spy(guide: Guide, kernel: torch.Tensor, count: int, _progress: Any) -> torch.Tensor:
+    def refine_spy(guide: Guide, kernel: torch.Tensor, count: int, _: Any) -> tuple[torch.Tensor, Near]:
         assert len(guide.y) == 1  # the best patch only
         calls.append("refine")
         counts.append(count)
-        return kernel
+        return kernel, lambda _kernel: guide.y
 
     def link_spy(kernel: torch.Tensor) -> torch.Tensor:
         calls.append("link")

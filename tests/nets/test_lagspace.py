@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
 from kdcli.nets.lagspace import (
-    crop_lags,
     gradients,
     quotients,
     standardise,
@@ -66,14 +65,6 @@ def test_the_window_falls_to_the_border_and_is_one_inside() -> None:
     torch.testing.assert_close(window[8:-8, 8:-8], torch.ones(24, 44))
     torch.testing.assert_close(window, window.flip(0, 1))
     assert (window[:9, 30].diff() >= 0).all()
-
-
-def test_crop_lags_has_zero_in_the_middle() -> None:
-    maps = torch.zeros(20, 30)
-    maps[0, 0], maps[2, 29], maps[18, 3] = 1, 2, 3
-    found = crop_lags(maps, 8)
-    assert found.shape == (8, 8)
-    assert (found[4, 4], found[6, 3], found[2, 7]) == (1, 2, 3)
 
 
 def test_standardise_is_map_by_map_and_survives_a_flat_one() -> None:
