@@ -19,8 +19,8 @@ class KernelEstimate:
     Attributes:
         kernel: (64, 64) float32, sum 1; with a grid that of its middle.
         kernel_width: its extent in pixels.
-        reblur_loss: mean squared error of the best patch, restored with the kernel as if that were all but known
-            and blurred again; NaN where there is none, as with a grid.
+        reblur_loss: mean squared error of the best patch, restored as if the kernel were all but known and
+            blurred again; NaN where there is none, as with a grid.
         patches: how many were looked at.
         seconds: by stage.
         warnings: what the user should know, a line each.
