@@ -34,7 +34,7 @@ FAITHFUL, FAITHFUL_SURE, FAITHFUL_KNOWN, FAITHFUL_EXACT, SMOOTH = 5e-5, 1e-5, 6e
 ROUNDS, STEPS, SMOOTH_STEPS, PULL_STEPS = 3, 10, 6, 6
 # A weaker prior takes more of them to say what the photo says.
 KNOWN_ROUNDS, KNOWN_STEPS = 6, 24
-EXACT_ROUNDS, EXACT_STEPS = 8, 40
+EXACT_ROUNDS, EXACT_STEPS = 12, 40
 LEARNT = 0.8  # how far the estimated kernels of the training are said to be known
 CLEAN, NOISY = 0.9, 0.8  # how far those of the engine are taken to be: see ``estimated``
 GIVEN, GIVEN_NOISY = 1.0, 0.9  # and those that a user gives: see ``given``
