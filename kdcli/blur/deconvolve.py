@@ -230,7 +230,7 @@ def wiener(y: torch.Tensor, kernel: torch.Tensor, strength: torch.Tensor | float
     """
     model = UnknownBorder(kernel, (y.shape[-2], y.shape[-1]))
     power = power_of(model.otf) + strength * laplacian_spectrum(model.canvas, y.device)
-    spectrum = model.transform(model.extend(y)) * model.otf.conj()
+    spectrum = model.transform(model.extend(y)) * model.conjugate
     return model.crop(model.image(spectrum / power.clamp(min=1e-12)))
 
 

@@ -79,8 +79,7 @@ class _Model(UnknownBorder):
     def __init__(self, kernel: torch.Tensor, size: tuple[int, int], softness: float):
         super().__init__(kernel, size)
         self.soft = gaussian_otf(kernel.new_tensor([softness]), self.canvas, whole=True)
-        self.otf = self.otf * self.soft
-        self.conjugate = self.otf.conj().resolve_conj()
+        self.otf, self.conjugate = self.otf * self.soft, self.conjugate * self.soft
 
     def spectrum(self, kernel: torch.Tensor) -> torch.Tensor:
         return otf(kernel, self.canvas, whole=True)

@@ -67,14 +67,15 @@ def _step(
     """One step down, shortened until it is one: the kernel, its value, and the length to try next."""
     (gradient,) = torch.autograd.grad(value, kernel)
     change = gradient * (kernel.detach().amax() / gradient.abs().amax().clamp(min=1e-12))
-    slope = float((gradient * change).sum())
+    slope = (gradient * change).sum()
     while length >= _LEAST_STEP:
         tried, lower = _valued(loss, normalise(kernel.detach() - length * change))
-        rise = float((lower - value).detach())
-        if rise < 0:
+        rise = (lower - value).detach()
+        if bool(rise < 0):
             return tried, lower, length * _LONGER
         least, most = _SHORTER
-        length *= min(max(slope * length / (2 * (rise + slope * length)), least), most)
+        part = float(slope * length / (2 * (rise + slope * length)))
+        length *= min(most, max(least, part))  # in this order: the least, too, where it is no number
     return kernel, value, length
 
 

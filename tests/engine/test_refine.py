@@ -11,7 +11,7 @@ from kdcli.blur.kernels import mnc, normalise
 from kdcli.blur.noise import noise_level
 from kdcli.blur.shake import shake_kernels
 from kdcli.engine.guidance import Guide
-from kdcli.engine.refine import refine
+from kdcli.engine.refine import _LEAST_STEP, _step, refine
 from kdcli.nets.solver import Solver
 from kdcli.weights import load_models
 from tests.blur.rectangles import rectangles
@@ -106,3 +106,12 @@ def test_where_no_step_helps_the_kernel_stays(blurred: torch.Tensor, true: torch
     assert float((refined - true).abs().max()) < 1e-4
     assert len(asked) < 20  # each step shortened a few times, then given up
     assert done[-1] == 1
+
+
+@pytest.mark.parametrize("factor", [0.0, float("nan")])
+def test_a_loss_without_a_slope_or_that_is_no_number_ends_it(true: torch.Tensor, factor: float) -> None:
+    kernel = true.clone().requires_grad_(True)
+    value = factor * kernel.square().sum()
+    found, _, length = _step(lambda k: factor * k.square().sum(), kernel, value, 0.03)
+    assert torch.equal(found, kernel)
+    assert 0 < length < _LEAST_STEP  # which refine takes for the end

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kdcli.blur.convolve import otf
+from kdcli.blur.convolve import otf, power_of
 
 _KERNEL = 65  # pixels: the maps are continued so far before they are deconvolved
 _MULTIPLE = 8  # of which the sides must be: two scales, and two halvings at either
@@ -104,8 +104,7 @@ def wiener(maps: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     maps = F.pad(maps, (margin,) * 4, mode="replicate")
     size = (maps.shape[-2], maps.shape[-1])
     k = otf(kernel, size)
-    power = k.real.square() + k.imag.square()
-    spectrum = torch.fft.rfft2(maps) * k.conj() / (power + noise_to_signal(maps))
+    spectrum = torch.fft.rfft2(maps) * k.conj() / (power_of(k) + noise_to_signal(maps))
     return torch.fft.irfft2(spectrum, s=size)[..., margin:-margin, margin:-margin]
 
 
