@@ -1,21 +1,23 @@
 """How far an estimated kernel can be trusted.
 
-A kernel that the network, shown the photo and that kernel, would not change much is more often right than one
-that it would; and so is one on which several looks at the photo agree. Looks at a short path agree sooner.
+A kernel on which several looks at the photo agree is more often right than another, and so is one that the
+ascents after them did not change much. Of a single look, one that the network would not change if it saw it
+beside the photo once more.
 """
 
 from __future__ import annotations
 
 import torch
 
-from kdcli.blur.kernels import mnc
+from kdcli.blur.kernels import mnc, smooth
 
-UNCERTAIN = 0.82
+UNCERTAIN = 0.85
 """Confidence below which a user should be told."""
 
 _SHARP = 0.6  # likeness (MNC) to no blur at all, from which on there is nothing to restore
-# Least squares on the MNC of 136 held-out pairs; without looks, of 56 others: docs/experiments.md.
-_CONSTANT, _AGAIN, _AGREEMENT, _ENTROPY = -2.89, 3.26, 0.48, 0.026
+# Least squares on the MNC of 136 held-out pairs; of a single look, of 56 others: docs/experiments.md.
+_CONSTANT, _AGREEMENT, _KEPT, _ENTROPY = -1.19, 0.82, 1.18, 0.022
+_LEAST_ENTROPY = 2.0  # of the shortest paths among them; of no blur it would be 0, which is hardly uncertain
 _CONSTANT_ALONE, _AGAIN_ALONE = -2.16, 3.11
 
 
@@ -32,20 +34,21 @@ def confidence(kernel: torch.Tensor, again: torch.Tensor) -> torch.Tensor:
     return (_CONSTANT_ALONE + _AGAIN_ALONE * mnc(kernel, again)).clamp(0, 1)
 
 
-def confidence_of_looks(kernel: torch.Tensor, again: torch.Tensor, agreement: float) -> torch.Tensor:
+def confidence_of_looks(kernel: torch.Tensor, looked: torch.Tensor, agreement: float) -> torch.Tensor:
     """The same of kernels that several looks were made into.
 
     Args:
         kernel: (..., 64, 64) of sum 1.
-        again: (..., 64, 64), what the network makes of the photo and this kernel.
+        looked: (..., 64, 64), what the looks together said, before the ascents that made the kernel of it.
         agreement: the mean MNC of the looks with one of them.
 
     Returns:
         (...).
     """
-    entropy = torch.special.entr(kernel).sum((-2, -1))  # the logarithm of how many pixels it covers, about
-    sure = _AGAIN * mnc(kernel, again) + _AGREEMENT * agreement + _ENTROPY * entropy
-    return (_CONSTANT + sure).clamp(0, 1)
+    # The logarithm of how many pixels it covers, about: MNC, which moves by whole ones, is less for few.
+    entropy = torch.special.entr(kernel).sum((-2, -1)).clamp(min=_LEAST_ENTROPY)
+    kept = mnc(smooth(kernel), smooth(looked))
+    return (_CONSTANT + _AGREEMENT * agreement + _KEPT * kept + _ENTROPY * entropy).clamp(0, 1)
 
 
 def is_no_blur(kernel: torch.Tensor) -> bool:

@@ -9,7 +9,7 @@ import torch
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
 from kdcli.blur.path import linked
-from kdcli.engine.estimate import estimate_kernels, has_sensor_noise, sample_kernels, turns_of
+from kdcli.engine.estimate import Looks, estimate_kernels, has_sensor_noise, turns_of
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Near, Restorer
 from kdcli.engine.options import Options
@@ -17,6 +17,7 @@ from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.refine import refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
+from kdcli.engine.sample import sample_kernels
 from kdcli.engine.settle import finished, is_fat, look_again, settle
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
@@ -29,7 +30,7 @@ from kdcli.weights import Models
 Progress = Callable[[str, float], None]
 
 _JUDGES = 2  # patches that say how far to trust a kernel
-_DISAGREEMENT = 0.5  # agreement (MNC) of the looks below which a user should be told
+_DISAGREEMENT = 0.5  # likeness (MNC) of the looks below which a user should be told
 
 
 def find_kernels(
@@ -82,14 +83,14 @@ def _find(
         @torch.no_grad()
         def record(kernels: torch.Tensor) -> None:
             if options.residuals and options.steps == 1:
-                losses.append(Guide(solver, patches[0]).loss(kernels))
+                losses.append(Guide(solver, patches[0][: len(kernels)]).loss(kernels))
 
         looks = estimate_kernels(network, patches, options, lambda f: say("estimate", f), record)
     shared = {stage: value / len(patches) for stage, value in seconds.items()}
     return [
         # Sampling has curves of its own, for each photo.
-        _conclude(network, solver, own, kernels, losses[:], dict(shared), options, say)
-        for own, kernels in zip(patches, looks, strict=True)
+        _conclude(network, solver, own, found, losses[:], dict(shared), options, say)
+        for own, found in zip(patches, looks, strict=True)
     ]
 
 
@@ -97,20 +98,22 @@ def _conclude(
     network: KernelNet,
     solver: Restorer,
     patches: torch.Tensor,
-    kernels: torch.Tensor,
+    looks: Looks,
     losses: list[torch.Tensor],
     seconds: dict[str, float],
     options: Options,
     say: Progress,
 ) -> KernelEstimate:
     """One kernel from a photo's patches and the looks at them."""
+    kernels, alike = looks.kernels, looks.alike
+    fused, agreement = fuse(kernels)
     if options.steps > 1:
         with timed(seconds, "sample"):
             guide = Guide(solver, patches, options.samples)
             samples = sample_kernels(
                 network,
                 patches,
-                kernels[: len(patches)],
+                fused,
                 make_schedule(options.schedule),
                 guide,
                 options,
@@ -119,13 +122,16 @@ def _conclude(
                 losses.append,
             )
             kernels = _best(samples, guide, options.samples)
-    fused, agreement = fuse(kernels)
+            fused, agreement = fuse(kernels)
+            alike = agreement
+    looked = fused
     best = Guide(solver, patches[:1])  # one patch, which bounds the time
     from_camera = False
     y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
             fused, from_camera = _settled(network, patches, y, fused, options, say)
+    settled = fused
     near: Near | None = None
     if options.refine_steps > 0 and not is_no_blur(fused[0, 0]):
         with timed(seconds, "refine"):
@@ -134,14 +140,14 @@ def _conclude(
     with timed(seconds, "judge"), torch.no_grad():
         near = near or best.near(fused)
         loss = best.left(near(fused), fused)
-        again = look_again(network, y[:_JUDGES], fused)
         if len(kernels) > 1:
-            trust = float(confidence_of_looks(fused[:, 0], again[:, 0], agreement))
+            trust = float(confidence_of_looks(settled[:, 0], looked[:, 0], agreement))
         else:
+            again = look_again(network, y[:_JUDGES], fused)
             trust = float(confidence(fused[:, 0], again[:, 0]))
     kernel = fused[0, 0]
     warnings = []
-    if agreement < _DISAGREEMENT and len(patches) > 1:
+    if alike < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)
     if trust < UNCERTAIN:
         warnings.append(f"{UNCERTAIN_WARNING} (confidence {trust:.2f}): look at the result")

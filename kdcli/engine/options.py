@@ -30,7 +30,9 @@ class Options:
         settle: how often the kernel is then made as sharp as the photo has it; before every time but the
             first the network looks at photo and kernel again. A fat kernel settles twice, that of a camera's
             photo three times, without such looks.
-        looks: kernels that are estimated and fused: of the patches, then of their flips and turns.
+        looks: at the patches, then at their flips and turns, at half the scale; their kernels are fused.
+        fine_looks: how many of them go on from there at the whole scale, to be fused again; photos with a
+            sensor's noise let all go on.
         blur: whether one kernel is taken for the whole photo, or kernels that change across it; "auto" looks
             how far those of its quarters agree.
         light: whether the blur acts on values as files encode them, or on light as a sensor counts it.
@@ -50,6 +52,7 @@ class Options:
     fine: int = 3
     noisy_fine: int = 0
     looks: int = 4
+    fine_looks: int = 2
     settle: int = 1
     blur: Blur = "uniform"
     light: Light = "encoded"
@@ -58,9 +61,11 @@ class Options:
 
 
 PRESETS: dict[str, Options] = {
-    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, refine_steps=0),
+    "fast": Options(preset="fast", patches=1, coarse=2, fine=1, looks=1, fine_looks=1, refine_steps=0),
     "balanced": Options(preset="balanced", noisy_fine=2),
-    "best": Options(preset="best", coarse=4, fine=6, looks=16, settle=3, refine_steps=8, patches=8),
+    "best": Options(
+        preset="best", coarse=4, fine=6, looks=16, fine_looks=8, settle=3, refine_steps=8, patches=8
+    ),
     "paper": Options(
         preset="paper",
         steps=1000,
@@ -69,6 +74,7 @@ PRESETS: dict[str, Options] = {
         noisy_fine=2,
         patches=1,
         looks=1,
+        fine_looks=1,
         settle=0,
         ancestral=True,
     ),

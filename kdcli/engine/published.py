@@ -19,9 +19,9 @@ import math
 import torch
 
 from kdcli.blur.convolve import convolve
-from kdcli.engine.estimate import Record, normal_noise, reverse_step
 from kdcli.engine.guidance import Restorer
 from kdcli.engine.options import Options
+from kdcli.engine.sample import Record, normal_noise, reverse_step
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import from_units
 from kdcli.nets.paper.unet import KernelUNet

@@ -13,7 +13,8 @@ from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
 from kdcli.blur.noise import noise_level
 from kdcli.blur.softness import is_fatter
-from kdcli.engine.estimate import beside_noise, noise_of_differences, turn, turn_back, turn_kernel
+from kdcli.blur.turns import turn, turn_back, turn_kernel
+from kdcli.engine.alternate import beside_noise, noise_of_differences
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise

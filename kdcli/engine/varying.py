@@ -166,8 +166,9 @@ def _look(
     network: KernelNet, patches: torch.Tensor, options: Options, progress: Callable[[float], None]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The kernels (N, 64, 64) of patches, one look each, and how far to trust them (N,)."""
-    (kernels,) = estimate_kernels(network, [patches], replace(options, looks=1), progress)
-    kernels = centred_exactly(kernels)[:, 0]
+    once = replace(options, looks=1, fine_looks=1)  # at each as at a photo of its own
+    looks = estimate_kernels(network, patches.split(1), once, progress)
+    kernels = centred_exactly(torch.cat([look.kernels for look in looks]))[:, 0]
     return kernels, _trust(network, patches, kernels)
 
 

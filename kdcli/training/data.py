@@ -16,8 +16,8 @@ from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import KERNEL_SIZE, radius
+from kdcli.blur.turns import turn, turn_kernel
 from kdcli.blur.uneven import convolve_uneven
-from kdcli.engine.estimate import turn, turn_kernel
 from kdcli.errors import KdError, UsageError
 from kdcli.files.encode import SUFFIXES
 from kdcli.files.photo import read_colour

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from kdcli.blur.kernels import KERNEL_SIZE, impulse, mnc
 from kdcli.blur.marginal import ascend
-from kdcli.engine.estimate import LEVEL, alternate
+from kdcli.engine.alternate import LEVEL, alternate
 from kdcli.nets.estimator import (
     KernelNet,
     expand_kernel,

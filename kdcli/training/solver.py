@@ -22,7 +22,6 @@ _KERNELS = 128  # that are estimated, which takes long; every one then blurs man
 _REMEMBERED = 256  # pairs that are ready to learn from
 _FRESH = 2  # pairs that every step gets ready
 _FIRST = 0.3  # weight of the distance after the first turn
-_LOOKS = Options(looks=2, fine=4)  # half of the default's, for kernels nearly as good
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ class SolverTask:
         """What the engine makes of the kernels of a batch."""
         assert self.estimator is not None
         photos = batch.blurred.split(1)
-        looks = estimate_kernels(self.estimator, photos, _LOOKS, lambda _: None)
-        settled = [settle(photo, fuse(own)[0]) for photo, own in zip(photos, looks, strict=True)]
+        looks = estimate_kernels(self.estimator, photos, Options(), lambda _: None)
+        settled = [settle(photo, fuse(own.kernels)[0]) for photo, own in zip(photos, looks, strict=True)]
         kernel = finished(torch.cat(settled))
         rows, columns = finest_shift(batch.kernel[:, 0], kernel[:, 0])
         nearest = normalise(shift(kernel, rows.round(), columns.round()))

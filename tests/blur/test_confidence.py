@@ -32,9 +32,9 @@ def test_the_less_the_network_would_change_the_more_a_kernel_is_trusted() -> Non
 
 
 def of_looks(agreement: float, kernels: torch.Tensor) -> float:
-    """Of the first of two kernels, which the network would change towards the second."""
-    kernel, again = kernels[:, None]
-    found = confidence_of_looks(kernel, 0.9 * kernel + 0.1 * again, agreement)
+    """Of the first of two kernels, which the looks had seen a little as the second."""
+    kernel, other = kernels[:, None]
+    found = confidence_of_looks(kernel, 0.9 * kernel + 0.1 * other, agreement)
     assert found.shape == (1,)
     return float(found)
 
@@ -43,6 +43,14 @@ def test_the_more_the_looks_agree_the_more_a_kernel_is_trusted() -> None:
     trust = [of_looks(share, paths(2)) for share in (0.5, 0.7, 0.9, 0.99)]
     assert all(less < more for less, more in pairwise(trust)), trust
     assert trust[0] < UNCERTAIN < trust[-1]
+
+
+def test_the_less_the_ascents_changed_the_more_a_kernel_is_trusted() -> None:
+    kernel, other = paths(2)
+    looked = [(1 - share) * kernel + share * other for share in (0, 0.2, 0.4, 0.8)]
+    trust = [float(confidence_of_looks(kernel, each, 0.98)) for each in looked]
+    assert all(more > less for more, less in pairwise(trust)), trust
+    assert trust[-1] < UNCERTAIN < trust[0]
 
 
 def test_looks_that_agree_on_a_short_path_say_less() -> None:

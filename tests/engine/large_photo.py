@@ -16,6 +16,7 @@ import kdcli.engine.kernel as engine
 import kdcli.engine.restore as restore
 import kdcli.weights as weights
 from kdcli.cli import run
+from kdcli.engine.estimate import Looks
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -33,11 +34,11 @@ class Nothing(Solver):
         return y.clone()
 
 
-def straight(_network: Any, patches: list[torch.Tensor], *_: Any) -> list[torch.Tensor]:
-    """The same short kernel for every patch."""
+def straight(_network: Any, patches: list[torch.Tensor], *_: Any) -> list[Looks]:
+    """The same short kernel for every photo."""
     kernel = torch.zeros(1, 1, 64, 64)
     kernel[..., 32, 30:35] = 0.2
-    return [kernel.expand(len(own), -1, -1, -1) for own in patches]
+    return [Looks(kernel.expand(2, -1, -1, -1), 1.0) for _ in patches]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 import torch
 from skimage import data
 
-import kdcli.engine.estimate as estimate
 import kdcli.engine.restore as engine
 import kdcli.nets.prior as nets
 from kdcli.blur.convolve import convolve, pad_reflect
@@ -20,19 +18,10 @@ from kdcli.blur.degrade import soften, to_8_bit
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import centred_exactly, impulse, mnc
 from kdcli.blur.light import to_encoded, to_linear
-from kdcli.blur.marginal import ascend
 from kdcli.blur.noise import noise_level
+from kdcli.engine.alternate import alternate
 from kdcli.engine.arrays import to_tensor
 from kdcli.engine.deblur import deblur_image, estimate_image_kernel
-from kdcli.engine.estimate import (
-    alternate,
-    estimate_kernels,
-    levels,
-    sample_kernels,
-    turn,
-    turn_back,
-    turn_kernel,
-)
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide
 from kdcli.engine.options import PRESETS, make_options
@@ -40,73 +29,16 @@ from kdcli.engine.patches import PATCH, informative_patches, is_flat
 from kdcli.engine.restore import ramp, restore, softness_taken, spans
 from kdcli.engine.results import FLAT_WARNING
 from kdcli.errors import UsageError
-from kdcli.nets.estimator import KernelNet, luminance
+from kdcli.nets.estimator import luminance
 from kdcli.nets.lagspace import standardise
 from kdcli.nets.prior import ALIGNED
-from kdcli.nets.schedule import make_schedule
-from kdcli.nets.solver import Solver
 from kdcli.weights import Models, load_models
 
 QUICK = replace(PRESETS["fast"], coarse=1, fine=1)
 
 
-@pytest.fixture(scope="module")
-def models() -> Models:
-    torch.manual_seed(0)
-    kernel = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "random")
-
-
-@pytest.fixture(scope="module")
-def photo() -> np.ndarray:
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand((1, 3, 24, 30), generator=generator)
-    return torch.nn.functional.interpolate(coarse, size=(288, 360))[0].permute(1, 2, 0).numpy()
-
-
 def kernels(count: int) -> torch.Tensor:
     return torch.from_numpy(sample("motion", count, np.random.default_rng(1)))[:, None]
-
-
-@pytest.mark.parametrize("which", range(8))
-def test_a_turned_photo_has_the_turned_kernel(which: int) -> None:
-    sharp = torch.rand((1, 1, 192, 192), generator=torch.Generator().manual_seed(1))
-    kernel = kernels(1)
-    kernel[..., 0, :] = kernel[..., 0] = 0
-    kernel /= kernel.sum()
-    turned_blur = turn(convolve(sharp, kernel), which)
-    turned_kernel = turn_kernel(kernel, which)
-    again = convolve(turn(sharp, which), turned_kernel)
-    torch.testing.assert_close(
-        again[..., 40:-40, 40:-40], turned_blur[..., 40:-40, 40:-40], atol=1e-5, rtol=0
-    )
-    torch.testing.assert_close(turn_back(turned_kernel, which), kernel, atol=1e-6, rtol=0)
-
-
-def test_alternation_goes_from_half_to_the_whole_scale(models: Models, photo: np.ndarray) -> None:
-    y = torch.from_numpy(photo[:256, :256]).permute(2, 0, 1).mean(0)[None, None]
-    y = (y - y.mean()) / y.std()
-    found = list(alternate(models.kernel, y, coarse=1, fine=2))
-    assert len(found) == 3  # after every pass and every ascent between them
-    for kernel in found:
-        assert kernel.shape == (1, 1, 64, 64)
-        assert float(kernel.min()) >= 0
-        assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
-    torch.testing.assert_close(found[1], ascend(y, found[0], level=levels(y)[1]), rtol=0, atol=0)
-    torch.testing.assert_close(found[2], models.kernel.predict(y, found[1]), rtol=0, atol=0)
-    other = list(alternate(models.kernel, y, coarse=2, fine=1))
-    assert not torch.equal(found[0], other[0])  # the turns at half the scale count
-
-
-def test_ascents_expect_the_noise_of_the_photo() -> None:
-    generator = torch.Generator().manual_seed(5)
-    coarse = torch.rand((1, 1, 9, 9), generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, size=(256, 256), mode="bicubic")
-    noisy = smooth + 0.1 * torch.randn(smooth.shape, generator=generator)
-    quiet, loud = levels(smooth), levels(noisy)
-    assert [float(level) for level in quiet] == pytest.approx([0.1, 0.1])
-    assert float(loud[1]) == pytest.approx(0.436, rel=0.05)
-    assert 0.15 < float(loud[0]) < float(loud[1])
 
 
 def test_the_best_patch_is_where_the_texture_is() -> None:
@@ -245,31 +177,6 @@ def test_the_reblurring_loss_is_small_at_the_truth_and_differentiable(
     torch.testing.assert_close(loss, guide.loss(torch.full((2, 1, 64, 64), 1 / 64**2)))
 
 
-@pytest.mark.parametrize("ancestral", [False, True])
-@pytest.mark.parametrize("guidance", [0.0, 0.1])
-def test_samples_are_kernels_and_repeat_for_a_seed(
-    models: Models, photo: np.ndarray, ancestral: bool, guidance: float
-) -> None:
-    patches = torch.from_numpy(photo[:128, :128]).permute(2, 0, 1)[None]
-    options = replace(QUICK, steps=2, samples=2, guidance=guidance, ancestral=ancestral)
-    guide = Guide(models.solver, patches, 2)
-
-    def draw(seed: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        start = impulse()[None, None]
-        schedule = make_schedule("linear")
-        return sample_kernels(
-            models.kernel, patches, start, schedule, guide, options, generator, lambda _: None
-        )
-
-    found = draw(0)
-    assert found.shape == (2, 1, 64, 64)
-    assert float(found.min()) >= 0
-    torch.testing.assert_close(found.sum((-2, -1)), torch.ones(2, 1))
-    torch.testing.assert_close(draw(0), found, atol=0, rtol=0)
-    assert not torch.equal(draw(1), found)
-
-
 def test_a_flat_photo_comes_back_as_it_was(models: Models) -> None:
     black = np.zeros((64, 80, 3), dtype=np.float32)
     result = deblur_image(black, models, QUICK)
@@ -368,23 +275,3 @@ def test_wide_photos_are_mirrored_not_repeated() -> None:
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         make_options(**wrong)  # type: ignore[arg-type]
-
-
-def test_photos_with_a_sensors_noise_take_more_turns(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
-    taken: list[tuple[int, int]] = []
-
-    def spy(_network: Any, y: torch.Tensor, _coarse: int, fine: int) -> Iterator[torch.Tensor]:
-        taken.append((len(y), fine))
-        yield y[:, :1, :64, :64].abs()  # tells the views apart
-
-    monkeypatch.setattr(estimate, "alternate", spy)
-    generator = torch.Generator().manual_seed(0)
-    smooth = soften(torch.rand((3, 3, 256, 256), generator=generator), torch.full((3,), 3.0))
-    clean, noisy, other = smooth.split(1)
-    noisy = noisy + 0.02 * torch.randn(noisy.shape, generator=generator)
-    options = replace(QUICK, looks=2, fine=2, noisy_fine=2)
-    together = estimate_kernels(models.kernel, [clean, noisy, other], options, lambda _: None)
-    assert taken == [(4, 2), (2, 4)]
-    for photo, looks in zip((clean, noisy, other), together, strict=True):
-        alone = estimate_kernels(models.kernel, [photo], options, lambda _: None)[0]
-        torch.testing.assert_close(looks, alone, rtol=0, atol=0)

@@ -103,13 +103,14 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often(
     blocks = np.kron(rng.uniform(size=(16, 38, 1)), np.ones((16, 16, 3)))[:, :600]
     smooth = gaussian(blocks, 2.0, channel_axis=-1)
     photo = (smooth + noise * rng.normal(size=smooth.shape)).clip(0, 1).astype(np.float32)
-    usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2, looks=5)
+    usual = replace(PRESETS["fast"], coarse=1, fine=1, patches=2, looks=5, fine_looks=1)
     options = replace(usual, settle=settled, refine_steps=steps)
     found = estimate_image_kernel(photo, models, options)
     refined = steps > 0 and not sharp  # what is sharp has nothing to gain
     assert counts == [steps] * refined
     fatter = ["link", "settle as a camera's"] * 2 if noise else ["settle"]
     more = fatter if fat else ["look at 2 in 3", "settle"] * (settled - 1)
-    assert calls == (["settle", *more] if settled else []) + ["refine"] * refined + ["look at 2 in 1"]
+    judged = [] if noise else ["look at 2 in 1"]  # where several looks went on, they say how they agree
+    assert calls == (["settle", *more] if settled else []) + ["refine"] * refined + judged
     assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, refined)
     assert found.from_camera == (settled > 0 and fat and noise > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from kdcli.blur.families import sample
 from kdcli.blur.motion_density import MotionDensity
 from kdcli.blur.rotation import RollingShake, rolling_shake
 from kdcli.engine.deblur import deblur_image
+from kdcli.engine.estimate import Looks
 from kdcli.engine.grid import MOST, KernelGrid, agreement, cut, nodes
 from kdcli.engine.options import PRESETS, make_options
 from kdcli.engine.patches import PATCH
@@ -117,8 +119,14 @@ def test_auto_takes_one_kernel_where_quarters_or_nodes_agree(
 ) -> None:
     """On a photo of 2x2 nodes and as many quarters."""
     answers = iter([quarters, nodes_])
-    looks = [kernels(4)[:, None]]
-    monkeypatch.setattr(varying, "estimate_kernels", lambda *_: looks)
+    found = kernels(4)[:, None]
+
+    def apart(_network: object, photos: Sequence[torch.Tensor], *_: object) -> list[Looks]:
+        """A kernel for each patch, as of photos of their own, whose looks are not fused."""
+        assert [len(photo) for photo in photos] == [1] * 4
+        return [Looks(kernel, 1.0) for kernel in found.split(1)]
+
+    monkeypatch.setattr(varying, "estimate_kernels", apart)
     monkeypatch.setattr(varying, "agreement", lambda _kernels, _trust: next(answers))
     blurred = convolve(texture(512, 520), kernels(1)[None])[0].permute(1, 2, 0).numpy()
     found = deblur_image(blurred, models, replace(QUICK, blur="auto"), window=(slice(0, 64), slice(0, 64)))

@@ -9,6 +9,7 @@ import torch
 from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
 from kdcli.blur.kernels import impulse, normalise, shift
+from kdcli.engine.estimate import Looks
 from kdcli.nets.estimator import KernelNet
 from kdcli.training import solver
 from kdcli.training.data import Batch
@@ -66,7 +67,7 @@ def test_a_solvers_pairs_lie_where_their_estimated_kernels_lie(monkeypatch: pyte
     true, sharp = some_kernels(2), some_image(2)
     there = torch.tensor([1.4, -5.6]), torch.tensor([0.7, 3.3])
     found = normalise(shift(true, *there))
-    monkeypatch.setattr(solver, "estimate_kernels", lambda *_: list(found.split(1)))
+    monkeypatch.setattr(solver, "estimate_kernels", lambda *_: [Looks(own, 1.0) for own in found.split(1)])
     monkeypatch.setattr(solver, "settle", lambda _, kernel: kernel)
     monkeypatch.setattr(solver, "finished", lambda kernel: kernel)
     batch = Batch(sharp, convolve(sharp, true), true, torch.zeros(2))
