@@ -15,7 +15,7 @@ import torch
 from kdcli.blur.convolve import convolve, pad_reflect
 from kdcli.blur.degrade import add_noise, jpeg, soften, to_8_bit
 from kdcli.blur.families import sample
-from kdcli.blur.kernels import KERNEL_SIZE, radius
+from kdcli.blur.kernels import KERNEL_SIZE, normalise, radius
 from kdcli.blur.turns import turn, turn_kernel
 from kdcli.blur.uneven import convolve_uneven
 from kdcli.errors import KdError, UsageError
@@ -198,6 +198,7 @@ class PairMaker:
 
     def _kernel(self) -> torch.Tensor:
         kernel = torch.from_numpy(self.kernels[self.rng.integers(len(self.kernels))]).float()[None]
+        kernel = normalise(kernel)  # half precision has rounded its sum
         if self.clean:
             return kernel
         return turn_kernel(kernel, self._which())
