@@ -28,3 +28,13 @@ def turn_kernel(kernel: torch.Tensor, which: int) -> torch.Tensor:
 def turn_back(kernel: torch.Tensor, which: int) -> torch.Tensor:
     """The kernel (..., K, K) of an image, from that of the image turned."""
     return turn_kernel(kernel, which if which >= 4 else -which % 4)  # a flip undoes itself, turned or not
+
+
+def turned(images: torch.Tensor, count: int) -> torch.Tensor:
+    """Images (N, C, S, S) in the first so many flips and quarter turns, all N in each: (count N, C, S, S)."""
+    return torch.cat([turn(images, which) for which in range(count)])
+
+
+def turned_back(kernels: torch.Tensor, count: int) -> torch.Tensor:
+    """The kernels (count N, 1, K, K) of images, from those of the images in so many flips and turns."""
+    return torch.cat([turn_back(part, which) for which, part in enumerate(kernels.chunk(count))])

@@ -9,7 +9,7 @@ from itertools import groupby
 import torch
 
 from kdcli.blur.noise import is_sensor_noise, noise_level
-from kdcli.blur.turns import turn, turn_back, turn_kernel
+from kdcli.blur.turns import turn, turn_back, turn_kernel, turned, turned_back
 from kdcli.engine.alternate import alternate_coarse, alternate_fine
 from kdcli.engine.fuse import fuse
 from kdcli.engine.options import Options
@@ -105,17 +105,15 @@ def _coarse_looks(
     network: KernelNet, photos: Sequence[torch.Tensor], options: Options, progress: Progress
 ) -> list[torch.Tensor]:
     """The kernels (L, 1, 64, 64) of the looks at each photo's patches (N, 1, 256, 256)."""
-    whichs = [range(turns_of(y, options.looks)) for y in photos]
-    views = torch.cat([turn(y, which) for y, own in zip(photos, whichs, strict=True) for which in own])
+    counts = [turns_of(y, options.looks) for y in photos]
+    views = [turned(y, count) for y, count in zip(photos, counts, strict=True)]
+    together = torch.cat(views)
     kernels = []
-    for batch in views.split(_AT_ONCE[views.device.type]):
+    for batch in together.split(_AT_ONCE[together.device.type]):
         kernels.append(alternate_coarse(network, batch, options.coarse))
-        progress(sum(map(len, kernels)) / len(views))
-    of_photos = torch.cat(kernels).split([len(y) * len(own) for y, own in zip(photos, whichs, strict=True)])
-    return [
-        torch.cat([turn_back(part, which) for which, part in enumerate(parts.split(len(y)))])
-        for y, parts in zip(photos, of_photos, strict=True)
-    ]
+        progress(sum(map(len, kernels)) / len(together))
+    parts = torch.cat(kernels).split([len(own) for own in views])
+    return [turned_back(part, count) for part, count in zip(parts, counts, strict=True)]
 
 
 def _fine_looks(

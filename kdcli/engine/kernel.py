@@ -106,14 +106,14 @@ def _conclude(
 ) -> KernelEstimate:
     """One kernel from a photo's patches and the looks at them."""
     kernels, alike = looks.kernels, looks.alike
-    fused, agreement = fuse(kernels)
+    looked, agreement = fuse(kernels)
     if options.steps > 1:
         with timed(seconds, "sample"):
             guide = Guide(solver, patches, options.samples)
             samples = sample_kernels(
                 network,
                 patches,
-                fused,
+                looked,
                 make_schedule(options.schedule),
                 guide,
                 options,
@@ -122,30 +122,29 @@ def _conclude(
                 losses.append,
             )
             kernels = _best(samples, guide, options.samples)
-            fused, agreement = fuse(kernels)
+            looked, agreement = fuse(kernels)
             alike = agreement
-    looked = fused
     best = Guide(solver, patches[:1])  # one patch, which bounds the time
-    from_camera = False
+    settled, from_camera = looked, False
     y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
-            fused, from_camera = _settled(network, patches, y, fused, options, say)
-    settled = fused
+            settled, from_camera = _settled(network, patches, y, looked, options, say)
+    refined = settled
     near: Near | None = None
-    if options.refine_steps > 0 and not is_no_blur(fused[0, 0]):
+    if options.refine_steps > 0 and not is_no_blur(settled[0, 0]):
         with timed(seconds, "refine"):
-            fused, near = refine(best, fused, options.refine_steps, lambda f: say("refine", f))
-    fused = finished(fused)
+            refined, near = refine(best, settled, options.refine_steps, lambda f: say("refine", f))
+    final = finished(refined)
     with timed(seconds, "judge"), torch.no_grad():
-        near = near or best.near(fused)
-        loss = best.left(near(fused), fused)
+        near = near or best.near(final)
+        loss = best.left(near(final), final)
         if len(kernels) > 1:
             trust = float(confidence_of_looks(settled[:, 0], looked[:, 0], agreement))
         else:
-            again = look_again(network, y[:_JUDGES], fused)
-            trust = float(confidence(fused[:, 0], again[:, 0]))
-    kernel = fused[0, 0]
+            again = look_again(network, y[:_JUDGES], final)
+            trust = float(confidence(final[:, 0], again[:, 0]))
+    kernel = final[0, 0]
     warnings = []
     if alike < _DISAGREEMENT and len(patches) > 1:
         warnings.append(DISAGREEMENT_WARNING)

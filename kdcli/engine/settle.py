@@ -13,7 +13,7 @@ from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
 from kdcli.blur.noise import noise_level
 from kdcli.blur.softness import is_fatter
-from kdcli.blur.turns import turn, turn_back, turn_kernel
+from kdcli.blur.turns import turn_kernel, turned, turned_back
 from kdcli.engine.alternate import beside_noise, noise_of_differences
 from kdcli.engine.fuse import fuse
 from kdcli.nets.estimator import KernelNet, luminance
@@ -67,7 +67,5 @@ def look_again(network: KernelNet, y: torch.Tensor, kernel: torch.Tensor, turns:
         y: (N, 1, 256, 256) standardised luminance.
         turns: 1 to 8, the first ones of the flips and quarter turns in which the network sees each patch.
     """
-    views = torch.cat([turn(y, which) for which in range(turns)])
     shown = torch.cat([turn_kernel(kernel, which).expand(len(y), -1, -1, -1) for which in range(turns)])
-    found = network.predict(views, shown).split(len(y))
-    return fuse(torch.cat([turn_back(looks, which) for which, looks in enumerate(found)]))[0]
+    return fuse(turned_back(network.predict(turned(y, turns), shown), turns))[0]

@@ -8,7 +8,7 @@ import torch
 
 from kdcli.blur.convolve import convolve
 from kdcli.blur.families import sample
-from kdcli.blur.turns import turn, turn_back, turn_kernel
+from kdcli.blur.turns import turn, turn_back, turn_kernel, turned, turned_back
 
 
 @pytest.mark.parametrize("which", range(8))
@@ -30,3 +30,12 @@ def test_a_kernel_that_is_not_turned_keeps_its_border() -> None:
     kernel = torch.rand((2, 1, 64, 64), generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(turn_kernel(kernel, 0), kernel, rtol=0, atol=0)
     assert float(turn_kernel(kernel, 1)[..., 0, :].abs().max()) == 0  # these have no mirror image
+
+
+def test_all_images_go_through_one_turn_after_the_other_and_their_kernels_back() -> None:
+    images = torch.rand((2, 1, 64, 64), generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(turned(images, 3), torch.cat([images, turn(images, 1), turn(images, 2)]))
+    images[..., 0, :] = images[..., 0] = 0  # these have no mirror image
+    images /= images.sum((-2, -1), keepdim=True)
+    shown = torch.cat([turn_kernel(images, which) for which in range(8)])
+    torch.testing.assert_close(turned_back(shown, 8), images.repeat(8, 1, 1, 1))
