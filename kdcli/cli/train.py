@@ -1,4 +1,4 @@
-"""`kd train kernel|solver`: weights of one's own from a folder of sharp photos."""
+"""`kd train kernel|solver|judge`: weights of one's own from a folder of sharp photos."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class Network(str, Enum):
-    """The two networks."""
+    """The networks."""
 
     kernel = "kernel"
     solver = "solver"
+    judge = "judge"
 
 
 def seconds(budget: str) -> float:
@@ -69,7 +70,15 @@ def train(
         str | None,
         typer.Option(
             metavar=args.WEIGHTS,
-            help="Weights whose kernels the solver learns to bear; they go into its upload, too.",
+            help="Weights whose kernels the solver learns to bear, or the judge to judge; they go into uploads.",
+            show_default="none",
+        ),
+    ] = None,
+    solver: Annotated[
+        str | None,
+        typer.Option(
+            metavar=args.WEIGHTS,
+            help="Weights by whose restored photos the judge learns to judge.",
             show_default="none",
         ),
     ] = None,
@@ -111,6 +120,7 @@ def train(
         size=size,
         init=None if init is None else network_file(init, network.value),
         estimator=None if estimator is None else network_file(estimator, "kernel"),
+        solver=None if solver is None else network_file(solver, "solver"),
         licence=licence,
         resume=resume,
         device=device,

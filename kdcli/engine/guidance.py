@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 
 from kdcli.blur.convolve import convolve
 from kdcli.blur.kernels import KERNEL_SIZE
@@ -66,6 +67,11 @@ class Guide:
         """The loss (N,) of photos (N, 3, H, W) restored with kernels (N, 1, 64, 64)."""
         return _left(restored, kernel, self.seen)
 
+    def residual(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """What photos (N, 3, H, W), restored and blurred again, leave of the patches; 0 at their borders."""
+        inside = _unexplained(restored, kernel, self.seen)
+        return F.pad(inside, (_MARGIN - 1, _MARGIN, _MARGIN - 1, _MARGIN))
+
     def log_loss(self, restored: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """The logarithm of the loss, some noise included, less a share of that of the contrast: (N,).
 
@@ -95,4 +101,9 @@ class Guide:
 
 def _left(restored: torch.Tensor, kernel: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Mean squared error (N,) of restored photos, blurred again, against what was seen."""
-    return (convolve(restored, kernel, "valid") - seen).square().mean((1, 2, 3))
+    return _unexplained(restored, kernel, seen).square().mean((1, 2, 3))
+
+
+def _unexplained(restored: torch.Tensor, kernel: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """The same error at every pixel whose whole neighbourhood is seen."""
+    return seen - convolve(restored, kernel, "valid")

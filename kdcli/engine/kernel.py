@@ -8,8 +8,7 @@ import torch
 
 from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
 from kdcli.blur.kernels import impulse, width
-from kdcli.blur.path import linked
-from kdcli.engine.estimate import Looks, estimate_kernels, has_sensor_noise, turns_of
+from kdcli.engine.estimate import Looks, estimate_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Near, Restorer
 from kdcli.engine.options import Options
@@ -18,7 +17,7 @@ from kdcli.engine.published import check_preset, refine_published, sample_publis
 from kdcli.engine.refine import refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.sample import sample_kernels
-from kdcli.engine.settle import finished, is_fat, look_again, settle
+from kdcli.engine.settle import finished, look_again, settle_as_it_is
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
 from kdcli.nets.estimator import KernelNet, luminance
@@ -129,7 +128,9 @@ def _conclude(
     y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
-            settled, from_camera = _settled(network, patches, y, looked, options, say)
+            settled, from_camera = settle_as_it_is(
+                network, patches, y, looked, options, lambda f: say("settle", f)
+            )
     refined = settled
     near: Near | None = None
     if options.refine_steps > 0 and not is_no_blur(settled[0, 0]):
@@ -161,37 +162,6 @@ def _conclude(
         confidence=trust,
         from_camera=from_camera,
     )
-
-
-def _settled(
-    network: KernelNet,
-    patches: torch.Tensor,
-    y: torch.Tensor,
-    kernel: torch.Tensor,
-    options: Options,
-    say: Progress,
-) -> tuple[torch.Tensor, bool]:
-    """A kernel (1, 1, 64, 64) as sharp as the photo has it, and whether that is straight from a camera.
-
-    Args:
-        y: (N, 1, 256, 256), the patches' standardised luminance.
-    """
-    kernel = settle(patches, kernel)
-    fat = is_fat(kernel)
-    from_camera = fat and has_sensor_noise(patches)
-    if from_camera:
-        # The first time didn't know how loud its noise is, and may have lost parts of its path.
-        for _ in range(2):
-            kernel = settle(patches, linked(finished(kernel)), from_camera)
-    elif fat:
-        kernel = settle(patches, finished(kernel))
-    else:  # looks make fat kernels worse
-        for number in range(1, options.settle):
-            say("settle", number / options.settle)
-            again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
-            kernel = settle(patches, again)
-    say("settle", 1.0)
-    return kernel, from_camera
 
 
 def _nothing() -> KernelEstimate:

@@ -12,12 +12,16 @@ import torch
 from kdcli.blur.kernels import centred_exactly, without_specks
 from kdcli.blur.marginal import ascend
 from kdcli.blur.noise import noise_level
+from kdcli.blur.path import linked
 from kdcli.blur.softness import is_fatter
 from kdcli.blur.turns import turn_kernel, turned, turned_back
 from kdcli.engine.alternate import beside_noise, noise_of_differences
+from kdcli.engine.estimate import has_sensor_noise, turns_of
 from kdcli.engine.fuse import fuse
+from kdcli.engine.options import Options
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.lagspace import standardise
+from kdcli.nets.parts import Progress
 
 _LEVEL = 0.015  # in standard deviations of the photo
 _ROUNDS = 10
@@ -25,6 +29,43 @@ _HIDDEN = 1.5  # how much larger than it looks the noise is taken to be
 _SOFTNESS = 0.5  # pixels: that of photos made smaller and of a camera's, nearly
 _PATCHES = 2  # the best ones, which bounds the time
 _FAT = 0.45  # pixels: the fatness above which a kernel is no camera's path alone
+
+
+def settle_as_it_is(
+    network: KernelNet,
+    patches: torch.Tensor,
+    y: torch.Tensor,
+    kernel: torch.Tensor,
+    options: Options,
+    progress: Progress,
+) -> tuple[torch.Tensor, bool]:
+    """Make a kernel as sharp as the photo has it, so often as its fatness and the photo's noise ask for.
+
+    Args:
+        patches: (N, 3, 256, 256) of one photo.
+        y: (N, 1, 256, 256), their standardised luminance.
+        kernel: (1, 1, 64, 64), sum 1.
+        progress: called with the fraction that is done.
+
+    Returns:
+        (1, 1, 64, 64), sum 1, and whether the photo is straight from a camera.
+    """
+    kernel = settle(patches, kernel)
+    fat = is_fat(kernel)
+    from_camera = fat and has_sensor_noise(patches)
+    if from_camera:
+        # The first time didn't know how loud its noise is, and may have lost parts of its path.
+        for _ in range(2):
+            kernel = settle(patches, linked(finished(kernel)), from_camera)
+    elif fat:
+        kernel = settle(patches, finished(kernel))
+    else:  # looks make fat kernels worse
+        for number in range(1, options.settle):
+            progress(number / options.settle)
+            again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))
+            kernel = settle(patches, again)
+    progress(1.0)
+    return kernel, from_camera
 
 
 @torch.no_grad()

@@ -147,16 +147,20 @@ class PairMaker:
         self.kernels = sample(family, pool, self.rng).astype(np.float16)
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def make(self, count: int, kernels: torch.Tensor | None = None) -> Batch:
-        """A new batch of so many pairs, blurred by kernels (count, 1, 64, 64), else by those of the pool."""
-        rng = self.rng
+    def make(self, count: int, kernels: torch.Tensor | None = None, clean: bool | None = None) -> Batch:
+        """A new batch of so many pairs, blurred by kernels (count, 1, 64, 64), else by those of the pool.
+
+        Args:
+            clean: without accidents, under mirrored borders; by default as all of the maker's.
+        """
+        rng, clean = self.rng, self.clean if clean is None else clean
         wide = rng.uniform(size=count) < 0.5  # real surroundings, or a mirrored border as benchmarks have
-        if self.clean:
+        if clean:
             wide[:] = False
         scenes = torch.stack([self._scene(bool(w)) for w in wide]).to(self.device)
         if kernels is None:
             kernels = torch.stack([self._kernel() for _ in range(count)]).to(self.device)
-        happened = (Accidents.none(count) if self.clean else self._accidents(count)).to(self.device)
+        happened = (Accidents.none(count) if clean else self._accidents(count)).to(self.device)
         gamma, gain = (v[:, None, None, None] for v in (happened.gamma, happened.gain))
 
         scenes = soften(scenes, happened.softness).clamp(0, 1)

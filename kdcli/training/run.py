@@ -6,16 +6,18 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import imageio.v3 as iio
 import torch
 
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.training.checkpoint import CHECKPOINT, Settings
 from kdcli.training.data import Batch, PairMaker, load_photos, split_photos
+from kdcli.training.judge import JudgeTask
 from kdcli.training.kernel import KernelTask
 from kdcli.training.loop import Plan, Progress, Task, train_loop
 from kdcli.training.solver import SolverTask
@@ -25,8 +27,14 @@ from kdcli.weights.package import write_package
 from kdcli.weights.register import UNKNOWN
 from kdcli.weights.store import choose_device, fill, save_weights
 
-Network = Literal["kernel", "solver"]
-_ARCHITECTURES = {"kernel": "kernel-2", "solver": "solver-5"}  # in kdcli.weights.architectures
+Network = Literal["kernel", "solver", "judge"]
+_ARCHITECTURES = {
+    "kernel": "kernel-2",
+    "solver": "solver-5",
+    "judge": "judge-1",
+}  # in kdcli.weights.architectures
+Trained = KernelNet | Solver | Judge
+_Network = TypeVar("_Network", KernelNet, Solver)
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class TrainConfig:
     """What to train, on what, for how long.
 
     Attributes:
-        network: "kernel" or "solver".
+        network: which one.
         fine: passes at the whole scale a batch; 0 trains half the scale alone, four times as fast.
         photos: folder of sharp photos.
         out: folder of the run.
@@ -46,7 +54,9 @@ class TrainConfig:
         size: side of the crops in pixels.
         pool: kernels to draw from.
         init: weights to start from, or None.
-        estimator: weights of the kernel network whose kernels the solver learns to bear, or None.
+        estimator: weights of the kernel network whose kernels the solver learns to bear, or the judge to
+            judge; or None, which the judge can't do without.
+        solver: weights of the solver by whose restorations the judge learns to judge, or None.
         resume: go on from the run's checkpoint; only ``budget`` and ``steps`` may be others then.
         licence: of the weights, for their model card.
         device, seed: as everywhere.
@@ -66,6 +76,7 @@ class TrainConfig:
     pool: int = 12_000
     init: Path | None = None
     estimator: Path | None = None
+    solver: Path | None = None
     resume: bool = False
     licence: str = UNKNOWN
     device: str = "auto"
@@ -91,7 +102,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
     team = Team(device)
     torch.manual_seed(config.seed)
     train_photos, held_photos = split_photos(load_photos(config.photos))
-    colour = config.network == "solver"
+    colour = config.network != "kernel"
     maker = PairMaker(
         train_photos,
         pool=config.pool,
@@ -130,7 +141,7 @@ def train(config: TrainConfig, report: Callable[[Progress, dict[str, float] | No
 def _write(
     config: TrainConfig,
     path: Path,
-    network: KernelNet | Solver,
+    network: Trained,
     task: Task,
     held_out: Batch,
     progress: Progress,
@@ -168,6 +179,7 @@ def _settings(config: TrainConfig, photos: int) -> Settings:
         "--size": config.size,
         "--seed": config.seed,
         "--estimator": "none" if config.estimator is None else digest(config.estimator)[:12],
+        "--solver": "none" if config.solver is None else digest(config.solver)[:12],
         "kernels to draw from": config.pool,
     }
 
@@ -179,21 +191,31 @@ def _estimator(config: TrainConfig) -> list[Path]:
     return [path] if path is not None and known else []
 
 
-def _make(config: TrainConfig, device: torch.device) -> tuple[KernelNet | Solver, Task]:
-    network: KernelNet | Solver
+def _make(config: TrainConfig, device: torch.device) -> tuple[Trained, Task]:
+    """The network, and what it is trained to do."""
+    network: Trained
     task: Task
     if config.network == "kernel":
         network, task = KernelNet(), KernelTask(fine=config.fine)
-    else:
-        estimator = None
-        if config.estimator is not None:
-            estimator = KernelNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            fill(estimator, config.estimator)
-            estimator.requires_grad_(False)
+    elif config.network == "solver":
+        estimator = None if config.estimator is None else _ready(KernelNet(), config.estimator, device)
         network, task = Solver(), SolverTask(estimator)
+    else:
+        if config.estimator is None or config.solver is None:
+            raise UsageError("a judge learns by kernels and restored photos: give --estimator and --solver")
+        estimator = _ready(KernelNet(), config.estimator, device)
+        network, task = Judge(), JudgeTask(estimator, _ready(Solver(), config.solver, device))
     if config.init is not None:
         fill(network, config.init)
     return network.to(device, memory_format=torch.channels_last), task  # type: ignore[call-overload]
+
+
+def _ready(network: _Network, path: Path, device: torch.device) -> _Network:
+    """A network with the weights of a file, which don't learn."""
+    fill(network, path)
+    network.eval().requires_grad_(False)
+    placed: _Network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
 
 
 def _commit() -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from kdcli.errors import KdError
 
-ROLES = ("kernel", "solver")
-"""What a set of weights is made of: a network that estimates kernels, and one that restores photos."""
+ROLES = ("kernel", "solver", "judge")
+"""What a set of weights is made of: networks that estimate kernels, restore photos, and doubt kernels."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Architecture:
     """A network whose weights other people may have.
 
     Attributes:
-        role: "kernel" or "solver".
+        role: one of ``ROLES``.
         module, constructor: what builds it, without arguments; by name, so that nobody needs torch to read
             a register.
     """
@@ -35,6 +35,7 @@ class Architecture:
 ARCHITECTURES = {
     "kernel-2": Architecture("kernel", "kdcli.nets.estimator", "KernelNet"),
     "solver-5": Architecture("solver", "kdcli.nets.solver", "Solver"),
+    "judge-1": Architecture("judge", "kdcli.nets.judge", "Judge"),
     "kernel-diff-1": Architecture("kernel", "kdcli.nets.paper.unet", "KernelUNet"),
     "dwdn-1": Architecture("solver", "kdcli.nets.paper.dwdn", "DWDN"),
 }
