@@ -11,6 +11,7 @@ from zipfile import ZipFile
 NEEDED = [
     "kdcli/weights/kernel.safetensors",
     "kdcli/weights/solver.safetensors",
+    "kdcli/weights/judge.safetensors",
     "kdcli/weights/weights.toml",
     "kdcli/bench/report.html",
     "kdcli-*.dist-info/licenses/LICENSE",
@@ -18,7 +19,7 @@ NEEDED = [
 ]
 ALLOWED = ["kdcli/*.py", "kdcli/bench/*.html", "kdcli/py.typed", "kdcli-*.dist-info/*", *NEEDED]
 LARGE = 100_000  # bytes
-MOST = 25_000_000
+MOST = 27_000_000
 
 
 def main(path: str) -> None:

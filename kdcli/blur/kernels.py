@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 KERNEL_SIZE = 64
 ORIGIN = KERNEL_SIZE // 2
+_SHARP = 0.6  # likeness (MNC) to no blur at all, from which on there is nothing to restore
 
 
 def normalise(kernel: torch.Tensor) -> torch.Tensor:
@@ -32,6 +33,11 @@ def impulse(size: int = KERNEL_SIZE) -> torch.Tensor:
 def without_specks(kernel: torch.Tensor, threshold: float = 0.05) -> torch.Tensor:
     """Kernels (..., K, K) without what is weaker than threshold x peak: ghosts, more often than not."""
     return normalise(torch.where(kernel < threshold * kernel.amax((-2, -1), keepdim=True), 0, kernel))
+
+
+def is_no_blur(kernel: torch.Tensor) -> bool:
+    """Whether a kernel (64, 64) says that the photo is sharp already."""
+    return float(kernel.max() / kernel.square().sum().sqrt()) > _SHARP
 
 
 def centre_of_mass(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -70,7 +70,7 @@ def train(
         str | None,
         typer.Option(
             metavar=args.WEIGHTS,
-            help="Weights whose kernels the solver learns to bear, or the judge to judge; they go into uploads.",
+            help="Weights whose kernels the solver learns to bear, or the judge to judge; uploaded with it.",
             show_default="none",
         ),
     ] = None,

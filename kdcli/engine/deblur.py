@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from kdcli.blur.confidence import is_no_blur
-from kdcli.blur.kernels import width
+from kdcli.blur.kernels import is_no_blur, width
 from kdcli.engine.arrays import to_array, to_tensor
 from kdcli.engine.kernel import find_kernels
 from kdcli.engine.options import Options

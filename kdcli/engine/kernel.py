@@ -6,29 +6,27 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from kdcli.blur.confidence import UNCERTAIN, confidence, confidence_of_looks, is_no_blur
-from kdcli.blur.kernels import impulse, width
+from kdcli.blur.kernels import impulse, is_no_blur, width
 from kdcli.engine.estimate import Looks, estimate_kernels
 from kdcli.engine.fuse import fuse
 from kdcli.engine.guidance import Guide, Near, Restorer
+from kdcli.engine.judge import UNCERTAIN, confidence
 from kdcli.engine.options import Options
 from kdcli.engine.patches import informative_patches, is_flat
 from kdcli.engine.published import check_preset, refine_published, sample_published
 from kdcli.engine.refine import refine
 from kdcli.engine.results import FLAT_WARNING, UNCERTAIN_WARNING, KernelEstimate
 from kdcli.engine.sample import sample_kernels
-from kdcli.engine.settle import finished, look_again, settle_as_it_is
+from kdcli.engine.settle import finished, settle_as_needed
 from kdcli.engine.timed import timed
 from kdcli.engine.varying import DISAGREEMENT_WARNING, look_across
-from kdcli.nets.estimator import KernelNet, luminance
-from kdcli.nets.lagspace import standardise
+from kdcli.nets.estimator import KernelNet
 from kdcli.nets.paper.unet import KernelUNet
 from kdcli.nets.schedule import make_schedule
 from kdcli.weights import Models
 
 Progress = Callable[[str, float], None]
 
-_JUDGES = 2  # patches that say how far to trust a kernel
 _DISAGREEMENT = 0.5  # likeness (MNC) of the looks below which a user should be told
 
 
@@ -50,11 +48,9 @@ def find_kernels(
     if isinstance(models.kernel, KernelUNet):
         found = iter([_find_as_published(models.kernel, models.solver, own, options, say) for own in edged])
     elif options.residuals:  # whose curves are those of one photo
-        found = (
-            one for own in edged for one in _find(models.kernel, models.solver, [own], chosen, options, say)
-        )
+        found = (one for own in edged for one in _find(models.kernel, models, [own], chosen, options, say))
     else:
-        found = iter(_find(models.kernel, models.solver, edged, chosen, options, say))
+        found = iter(_find(models.kernel, models, edged, chosen, options, say))
     estimates = [_nothing() if nothing else next(found) for nothing in flat]
     if isinstance(models.kernel, KernelNet):
         for photo, one in zip(photos, estimates, strict=True):
@@ -66,7 +62,7 @@ def find_kernels(
 
 def _find(
     network: KernelNet,
-    solver: Restorer,
+    models: Models,
     patches: Sequence[torch.Tensor],
     chosen: float,
     options: Options,
@@ -82,20 +78,20 @@ def _find(
         @torch.no_grad()
         def record(kernels: torch.Tensor) -> None:
             if options.residuals and options.steps == 1:
-                losses.append(Guide(solver, patches[0][: len(kernels)]).loss(kernels))
+                losses.append(Guide(models.solver, patches[0][: len(kernels)]).loss(kernels))
 
         looks = estimate_kernels(network, patches, options, lambda f: say("estimate", f), record)
     shared = {stage: value / len(patches) for stage, value in seconds.items()}
     return [
         # Sampling has curves of its own, for each photo.
-        _conclude(network, solver, own, found, losses[:], dict(shared), options, say)
+        _conclude(network, models, own, found, losses[:], dict(shared), options, say)
         for own, found in zip(patches, looks, strict=True)
     ]
 
 
 def _conclude(
     network: KernelNet,
-    solver: Restorer,
+    models: Models,
     patches: torch.Tensor,
     looks: Looks,
     losses: list[torch.Tensor],
@@ -104,11 +100,10 @@ def _conclude(
     say: Progress,
 ) -> KernelEstimate:
     """One kernel from a photo's patches and the looks at them."""
-    kernels, alike = looks.kernels, looks.alike
-    looked, agreement = fuse(kernels)
+    looked, alike = fuse(looks.kernels)[0], looks.alike
     if options.steps > 1:
         with timed(seconds, "sample"):
-            guide = Guide(solver, patches, options.samples)
+            guide = Guide(models.solver, patches, options.samples)
             samples = sample_kernels(
                 network,
                 patches,
@@ -120,16 +115,13 @@ def _conclude(
                 lambda f: say("sample", f),
                 losses.append,
             )
-            kernels = _best(samples, guide, options.samples)
-            looked, agreement = fuse(kernels)
-            alike = agreement
-    best = Guide(solver, patches[:1])  # one patch, which bounds the time
+            looked, alike = fuse(_best(samples, guide, options.samples))
+    best = Guide(models.solver, patches[:1])  # one patch, which bounds the time
     settled, from_camera = looked, False
-    y = standardise(luminance(patches))
     if options.settle > 0:
         with timed(seconds, "settle"):
-            settled, from_camera = settle_as_it_is(
-                network, patches, y, looked, options, lambda f: say("settle", f)
+            settled, from_camera = settle_as_needed(
+                network, patches, looked, options, lambda f: say("settle", f)
             )
     refined = settled
     near: Near | None = None
@@ -138,13 +130,9 @@ def _conclude(
             refined, near = refine(best, settled, options.refine_steps, lambda f: say("refine", f))
     final = finished(refined)
     with timed(seconds, "judge"), torch.no_grad():
-        near = near or best.near(final)
-        loss = best.left(near(final), final)
-        if len(kernels) > 1:
-            trust = float(confidence_of_looks(settled[:, 0], looked[:, 0], agreement))
-        else:
-            again = look_again(network, y[:_JUDGES], final)
-            trust = float(confidence(final[:, 0], again[:, 0]))
+        restored = (near or best.near(final))(final)
+        loss = best.left(restored, final)
+        trust = float(confidence(models.judge, best, restored, final))
     kernel = final[0, 0]
     warnings = []
     if alike < _DISAGREEMENT and len(patches) > 1:

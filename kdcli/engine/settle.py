@@ -31,10 +31,9 @@ _PATCHES = 2  # the best ones, which bounds the time
 _FAT = 0.45  # pixels: the fatness above which a kernel is no camera's path alone
 
 
-def settle_as_it_is(
+def settle_as_needed(
     network: KernelNet,
     patches: torch.Tensor,
-    y: torch.Tensor,
     kernel: torch.Tensor,
     options: Options,
     progress: Progress,
@@ -43,7 +42,6 @@ def settle_as_it_is(
 
     Args:
         patches: (N, 3, 256, 256) of one photo.
-        y: (N, 1, 256, 256), their standardised luminance.
         kernel: (1, 1, 64, 64), sum 1.
         progress: called with the fraction that is done.
 
@@ -60,6 +58,7 @@ def settle_as_it_is(
     elif fat:
         kernel = settle(patches, finished(kernel))
     else:  # looks make fat kernels worse
+        y = standardise(luminance(patches))
         for number in range(1, options.settle):
             progress(number / options.settle)
             again = look_again(network, y, finished(kernel), turns_of(patches, options.looks))

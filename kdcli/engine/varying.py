@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from kdcli.blur.confidence import confidence
-from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly, width
+from kdcli.blur.kernels import KERNEL_SIZE, centred_exactly, mnc, width
 from kdcli.blur.motion_density import fit_motion
 from kdcli.engine.arrays import to_tensor
 from kdcli.engine.estimate import estimate_kernels
@@ -32,7 +31,10 @@ DISAGREEMENT_WARNING = "parts of the photo disagree about the blur: it may vary 
 SMALL_WARNING = "the photo is too small for kernels that change across it: one kernel was used"
 
 _AT_ONCE = 16  # patches in a batch, which bounds the memory
-_LEAST = 0.01  # confidence in a kernel; that in one of a patch without edges
+# The MNC of a patch's kernel that can be expected, by its likeness to what the network makes of it; least
+# squares on 56 held-out pairs (docs/experiments.md).
+_CONSTANT, _STEADY = -2.16, 3.11
+_LEAST = 0.01  # trust in a kernel; that in one of a patch without edges
 
 
 def look_across(
@@ -180,7 +182,11 @@ def _look_again(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor
 
 
 def _trust(network: KernelNet, patches: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """How far to trust the kernels (N, 64, 64) of patches: (N,)."""
+    """How far to trust the kernels (N, 64, 64) of patches, by how little the network would change them: (N,).
+
+    As weights, which may be coarser than a confidence, and of many patches, none of which is restored.
+    """
     flat = torch.tensor([is_flat(patch[None]) for patch in patches], device=kernels.device)
     again = _look_again(network, patches, kernels[:, None])[:, 0]
-    return torch.where(flat, _LEAST, confidence(kernels, again).clamp(min=_LEAST))
+    expected = _CONSTANT + _STEADY * mnc(kernels, again)
+    return torch.where(flat, _LEAST, expected.clamp(_LEAST, 1))

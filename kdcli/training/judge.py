@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 
 from kdcli.blur.families import sample
-from kdcli.blur.kernels import mnc
+from kdcli.blur.kernels import centred, impulse, mnc, normalise, without_specks
 from kdcli.blur.turns import turn, turn_back, turn_kernel
+from kdcli.blur.uneven import deformed
 from kdcli.engine.alternate import alternate_coarse, alternate_fine
 from kdcli.engine.guidance import Guide
 from kdcli.engine.judge import evidence_of
 from kdcli.engine.options import Options
-from kdcli.engine.settle import finished, settle_as_it_is
+from kdcli.engine.settle import finished, settle_as_needed
 from kdcli.nets.estimator import KernelNet, luminance
 from kdcli.nets.judge import COARSEST, Judge, closeness
 from kdcli.nets.lagspace import standardise
@@ -27,6 +28,10 @@ _REMEMBERED = 4096  # cases to learn from, of which every step gets one photo's 
 _TURNS = 3  # of the estimator, at most, at half the scale, and one less at the whole
 _ESTIMATES = 2  # of a photo's kernel
 _TRUE = 0.4  # share of the photos whose true kernel is shown, too
+_SPOILT = 0.5  # and of those of which a spoilt one is shown
+_BENT = 0.12  # standard deviation of the matrices that deform spoilt kernels
+_THINNER = 1.4  # the power that makes them thin
+_CUT_OFF = 0.2  # the share of the peak below which they lack all
 _CLEAN = 0.4  # share of photos without accidents, as benchmarks have them
 _HANDHELD = 0.2  # share under smooth paths of a few pixels
 _EXTENT = 9.0, 27.0  # pixels of these
@@ -88,18 +93,21 @@ class JudgeTask:
 
     def _photo(self, maker: PairMaker, generator: torch.Generator) -> _Cases:
         """The cases of a new photo."""
-        draw, clean, shown = torch.rand(3, generator=generator, device=generator.device).tolist()
+        draw, clean, shown, spoilt = torch.rand(4, generator=generator, device=generator.device).tolist()
         kernels = None
         if draw < _HANDHELD:
             seed = np.random.default_rng(_drawn(generator, 2**31)[0])
             kernels = torch.from_numpy(sample("handheld", 1, seed))[:, None].to(maker.device)
         pair = maker.make(1, kernels, clean=clean < _CLEAN)
         turns = [_drawn(generator, 8, _TURNS, _TURNS) for _ in range(_ESTIMATES)]
-        return self._cases(pair, turns, shown < _TRUE)
+        beside = [pair.kernel] if shown < _TRUE else []
+        if spoilt < _SPOILT:
+            beside.append(_spoilt(pair.kernel, generator))
+        return self._cases(pair, turns, beside)
 
     @torch.no_grad()
-    def _cases(self, pair: Batch, turns: list[list[int]], true: bool) -> _Cases:
-        """Those of one photo, estimated so often.
+    def _cases(self, pair: Batch, turns: list[list[int]], beside: list[torch.Tensor]) -> _Cases:
+        """Those of one photo, estimated so often, and of other kernels (1, 1, 64, 64) beside them.
 
         Args:
             turns: which flip or quarter turn of the photo is looked at, how many turns but one the estimator
@@ -113,10 +121,9 @@ class JudgeTask:
             for later in alternate_fine(self.estimator, view, kernel, fine):
                 kernel = later
             own = turn_back(kernel, which)
-            own, _ = settle_as_it_is(self.estimator, pair.blurred, y, own, Options(), lambda _: None)
+            own, _ = settle_as_needed(self.estimator, pair.blurred, own, Options(), lambda _: None)
             kernels.append(finished(own))
-        if true:
-            kernels.append(pair.kernel)
+        kernels += beside
         guide = Guide(self.solver, pair.blurred)
         seen = [evidence_of(guide, guide.near(kernel)(kernel), kernel).half() for kernel in kernels]
         together = torch.cat(kernels)
@@ -138,7 +145,7 @@ class JudgeTask:
         """Two estimates of each of these photos' kernels, an early and a late one."""
         if self._held_out is None or self._held_out[0] is not batch:
             turns = [[0, 0, 0], [1, _TURNS - 1, _TURNS - 1]]
-            cases = [self._cases(batch.part(i, i + 1), turns, False) for i in range(len(batch.kernel))]
+            cases = [self._cases(batch.part(i, i + 1), turns, []) for i in range(len(batch.kernel))]
             self._held_out = (batch, _Cases.joined(cases))
         return self._held_out[1]
 
@@ -152,6 +159,21 @@ class JudgeTask:
         shown = F.interpolate(kernel / kernel.amax((-2, -1), keepdim=True), size=seen.shape[-2:])
         rows = [(seen[:, 1:2] / 4 + 0.5).clamp(0, 1), shown]
         return torch.cat([torch.cat(list(row), dim=-1) for row in rows], dim=-2).expand(3, -1, -1)
+
+
+def _spoilt(kernel: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A kernel (1, 1, 64, 64) deformed, smeared, thinned, without its weak parts, or gone."""
+    kind = _drawn(generator, 6)[0]
+    if kind == 0:
+        return normalise(F.avg_pool2d(kernel, 3, 1, 1))
+    if kind == 1:
+        return normalise(kernel**_THINNER)
+    if kind == 2:
+        return without_specks(kernel, _CUT_OFF)
+    if kind == 3:
+        return impulse().to(kernel).expand_as(kernel)
+    bend = _BENT * torch.randn((1, 2, 2), generator=generator, device=generator.device)
+    return centred(deformed(kernel, bend)[0, 0])[None, None]
 
 
 def _drawn(generator: torch.Generator, *ends: int) -> list[int]:

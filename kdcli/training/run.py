@@ -163,7 +163,7 @@ def _write(
     scores = task.validate(network, held_out)
     metadata["validation"] = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     save_weights(network, path, metadata)
-    files = [path, *_estimator(config)]
+    files = [path, *_teachers(config)]
     write_package(config.out / "upload", files, licence=config.licence, samples=config.out / "samples.png")
 
 
@@ -184,11 +184,10 @@ def _settings(config: TrainConfig, photos: int) -> Settings:
     }
 
 
-def _estimator(config: TrainConfig) -> list[Path]:
-    """The estimator's file, if a package can hold it: the solver has learnt from its kernels."""
-    path = config.estimator
-    known = path is not None and path.is_file() and "architecture" in read_metadata(path)
-    return [path] if path is not None and known else []
+def _teachers(config: TrainConfig) -> list[Path]:
+    """The files of the networks by whose answers this one has learnt, if a package can hold them."""
+    given = [path for path in (config.estimator, config.solver) if path is not None]
+    return [path for path in given if path.is_file() and "architecture" in read_metadata(path)]
 
 
 def _make(config: TrainConfig, device: torch.device) -> tuple[Trained, Task]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.paper.dwdn import DWDN
 from kdcli.nets.paper.unet import KernelUNet
 from kdcli.nets.solver import Solver
-from kdcli.weights.architectures import find_architecture
+from kdcli.weights.architectures import ROLES, find_architecture
 from kdcli.weights.locate import fetch, whose
 from kdcli.weights.register import DEFAULT
 from kdcli.weights.source import find_weights
@@ -20,16 +21,17 @@ from kdcli.weights.store import choose_device, fill
 
 @dataclass(frozen=True)
 class Models:
-    """Both networks, ready to run.
+    """All networks, ready to run.
 
     Attributes:
-        kernel, solver: in evaluation mode on the device; their weights take no gradients.
+        kernel, solver, judge: in evaluation mode on the device; their weights take no gradients.
         device: where they are.
         name: of the set of weights; one from the Hub has its commit in its name.
     """
 
     kernel: KernelNet | KernelUNet
     solver: Solver | DWDN
+    judge: Judge
     device: torch.device
     name: str
 
@@ -52,10 +54,10 @@ def load_models(
     place = choose_device(device)
     weights = find_weights(name)
     networks = {}
-    for role in ("kernel", "solver"):
+    for role in ROLES:
         owner = whose(weights, role)
         network = find_architecture(owner.files[role].architecture).build()
         fill(network, fetch(owner, role, progress))
         network.eval().requires_grad_(False)
         networks[role] = network.to(place, memory_format=torch.channels_last)
-    return Models(networks["kernel"], networks["solver"], place, weights.name)
+    return Models(networks["kernel"], networks["solver"], networks["judge"], place, weights.name)

@@ -26,6 +26,8 @@ _MEASURES = {
     "psnr_estimated": "photos restored with estimated kernels, dB",
     "psnr_true": "photos restored with the true kernels, dB",
     "psnr_input": "the blurred photos themselves, dB",
+    "rank_correlation": "of the likeness (MNC) that the judge expects and the true one",
+    "error": "root mean square of the difference of both",
 }
 
 
@@ -35,7 +37,7 @@ def write_package(
     """Make a folder ready to be uploaded, from weights files and what they say of their making.
 
     Args:
-        files: one or two that ``kd train`` wrote, of different networks.
+        files: one to three that ``kd train`` wrote, of different networks.
         samples: a picture for the card.
 
     Raises:

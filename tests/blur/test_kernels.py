@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kdcli.blur import kernels as algebra
+from kdcli.blur.families import sample
 
 
 def random_kernel(seed: int = 0, size: int = 64) -> torch.Tensor:
@@ -133,3 +134,12 @@ def test_exact_centring_moves_the_path_and_leaves_its_shape() -> None:
     assert float(moved.min()) >= 0
     torch.testing.assert_close(moved.sum((-2, -1)), torch.ones(2, 1))
     assert (algebra.mnc(moved[:, 0], smooth[:, 0]) > 0.97).all()
+
+
+def test_no_blur_is_told_from_a_small_one() -> None:
+    nothing = algebra.impulse(64)
+    assert algebra.is_no_blur(nothing)
+    assert algebra.is_no_blur(0.8 * nothing + 0.2 / 4096)
+    assert not algebra.is_no_blur((nothing + nothing.roll(1, 0) + nothing.roll(2, 0)) / 3)
+    paths = torch.from_numpy(sample("motion", 20, np.random.default_rng(6)))
+    assert not any(algebra.is_no_blur(kernel) for kernel in paths)

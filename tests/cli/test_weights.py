@@ -116,8 +116,12 @@ def test_the_option_reaches_the_loader(
     ["deblur photo.png", "estimate-kernel photo.png", "bench --dataset demo --limit 1"]
     + [
         f"train {role} --photos . --out run {option}"
-        for role in ("kernel", "solver")
-        for option in ("--init",)
+        for role, option in (
+            ("kernel", "--init"),
+            ("solver", "--init"),
+            ("solver", "--estimator"),
+            ("judge", "--solver"),
+        )
     ],
 )
 def test_unknown_weights_are_one_line(

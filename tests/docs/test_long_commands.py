@@ -33,7 +33,7 @@ def test_training_begins(command: Written, monkeypatch: pytest.MonkeyPatch) -> N
     begun: list[Any] = []
     monkeypatch.setattr(training, "train", lambda config, report: begun.append(config) or Path("weights"))
     params = parse(command.words).params
-    for file in filter(None, (params["init"], params["estimator"])):
+    for file in filter(None, (params["init"], params["estimator"], params["solver"])):
         Path(file).parent.mkdir(parents=True)
         Path(file).touch()
     assert run(list(command.words)) == 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -15,7 +16,8 @@ from kdcli.weights import Models
 def models() -> Models:
     torch.manual_seed(0)
     kernel = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "random")
+    solver, judge = Solver(widths=(16, 16, 16)), Judge(photo=(16, 16), kernel=(16, 16))
+    return Models(kernel.eval(), solver.eval(), judge.eval(), torch.device("cpu"), "random")
 
 
 @pytest.fixture(scope="module")

@@ -42,12 +42,12 @@ def straight(_network: Any, patches: list[torch.Tensor], *_: Any) -> list[Looks]
 
 
 if __name__ == "__main__":
-    models = Models(None, Nothing((8, 8, 8)), torch.device("cpu"), "none")  # type: ignore[arg-type]
+    models = Models(None, Nothing((8, 8, 8)), None, torch.device("cpu"), "none")  # type: ignore[arg-type]
     weights.load_models = lambda *_: models  # type: ignore[assignment]
     engine.estimate_kernels = straight
     restore.WHOLE, restore.TILE = 0, 1024  # in pieces, as photos of 100 million pixels are
-    engine.settle = lambda _patches, kernel: kernel
-    engine.look_again = lambda _network, _y, kernel, _turns=1: kernel
+    engine.settle_as_needed = lambda _network, _patches, kernel, _options, _progress: (kernel, False)
+    engine.confidence = lambda *_: 1.0
     engine.refine = lambda guide, kernel, *_: (kernel, lambda _kernel: guide.y)
     before = peak()
     code = run(["deblur", sys.argv[1], "-o", sys.argv[2], "--quiet"])

@@ -14,6 +14,7 @@ from kdcli.engine.deblur import deblur_image, deblur_images
 from kdcli.engine.options import PRESETS
 from kdcli.engine.results import FLAT_WARNING
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -31,7 +32,8 @@ class Smoother(KernelNet):
 def models() -> Models:
     torch.manual_seed(0)
     kernel = Smoother(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "smoother")
+    solver, judge = Solver(widths=(16, 16, 16)), Judge(photo=(16, 16), kernel=(16, 16))
+    return Models(kernel.eval(), solver.eval(), judge.eval(), torch.device("cpu"), "smoother")
 
 
 def rough(height: int, width: int, seed: int) -> np.ndarray:

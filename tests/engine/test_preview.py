@@ -12,6 +12,7 @@ from kdcli.engine.deblur import deblur_image, estimate_image_kernel
 from kdcli.engine.options import PRESETS
 from kdcli.engine.preview import preview_window
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -20,7 +21,8 @@ from kdcli.weights import Models
 def models() -> Models:
     torch.manual_seed(0)
     kernel = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "random")
+    solver, judge = Solver(widths=(16, 16, 16)), Judge(photo=(16, 16), kernel=(16, 16))
+    return Models(kernel.eval(), solver.eval(), judge.eval(), torch.device("cpu"), "random")
 
 
 def textured(height: int, width: int, top: int, left: int, side: int = 300) -> np.ndarray:

@@ -15,6 +15,7 @@ from kdcli.engine.deblur import estimate_image_kernel
 from kdcli.engine.options import PRESETS, Options
 from kdcli.engine.published import refine_published, sample_published, slope
 from kdcli.errors import UsageError
+from kdcli.nets.judge import Judge
 from kdcli.nets.paper.unet import KernelUNet
 from kdcli.nets.schedule import make_schedule
 from kdcli.weights import Models
@@ -155,7 +156,7 @@ def test_no_steps_of_refinement_leave_the_kernel() -> None:
 def test_other_presets_say_what_to_do(preset: str) -> None:
     with torch.device("meta"):
         network = KernelUNet()
-    models = Models(network, cast(Any, solver), torch.device("cpu"), "paper")
+    models = Models(network, cast(Any, solver), Judge(), torch.device("cpu"), "paper")
     image = patches()[0].permute(1, 2, 0).numpy()
     with pytest.raises(UsageError, match=f"cannot do what the preset {preset} does: use --preset paper"):
         estimate_image_kernel(image, models, PRESETS[preset])

@@ -11,6 +11,7 @@ import torch
 from skimage.filters import gaussian
 
 import kdcli.engine.kernel as engine
+import kdcli.engine.settle as settling
 from kdcli.blur.degrade import soften
 from kdcli.blur.kernels import mnc
 from kdcli.blur.shake import shake_kernels
@@ -19,6 +20,7 @@ from kdcli.engine.guidance import Guide, Near
 from kdcli.engine.options import PRESETS
 from kdcli.engine.settle import is_fat, look_again, settle
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 from tests.blur.rectangles import rectangles, standardised
@@ -91,14 +93,15 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often(
         calls.append("link")
         return kernel
 
-    monkeypatch.setattr(engine, "settle", settle_spy)
-    monkeypatch.setattr(engine, "linked", link_spy)
-    monkeypatch.setattr(engine, "look_again", look_spy)
+    monkeypatch.setattr(settling, "settle", settle_spy)
+    monkeypatch.setattr(settling, "linked", link_spy)
+    monkeypatch.setattr(settling, "look_again", look_spy)
+    monkeypatch.setattr(settling, "is_fat", lambda _kernel: fat)
     monkeypatch.setattr(engine, "refine", refine_spy)
-    monkeypatch.setattr(engine, "is_fat", lambda _kernel: fat)
     monkeypatch.setattr(engine, "is_no_blur", lambda _kernel: sharp)
     network = Believer(encoder=(16, 16, 16), denoiser=(16, 16, 16)).eval()
-    models = Models(network, Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "believer")
+    judge = Judge(photo=(16, 16), kernel=(16, 16)).eval()
+    models = Models(network, Solver(widths=(16, 16, 16)).eval(), judge, torch.device("cpu"), "believer")
     rng = np.random.default_rng(0)
     blocks = np.kron(rng.uniform(size=(16, 38, 1)), np.ones((16, 16, 3)))[:, :600]
     smooth = gaussian(blocks, 2.0, channel_axis=-1)
@@ -110,7 +113,6 @@ def test_thin_kernels_settle_between_looks_and_fat_ones_more_often(
     assert counts == [steps] * refined
     fatter = ["link", "settle as a camera's"] * 2 if noise else ["settle"]
     more = fatter if fat else ["look at 2 in 3", "settle"] * (settled - 1)
-    judged = [] if noise else ["look at 2 in 1"]  # where several looks went on, they say how they agree
-    assert calls == (["settle", *more] if settled else []) + ["refine"] * refined + judged
+    assert calls == (["settle", *more] if settled else []) + ["refine"] * refined
     assert ("settle" in found.seconds, "refine" in found.seconds) == (settled > 0, refined)
     assert found.from_camera == (settled > 0 and fat and noise > 0)

@@ -24,6 +24,7 @@ from kdcli.engine.restore import restore, restore_varying
 from kdcli.engine.results import UNCERTAIN_WARNING
 from kdcli.errors import UsageError
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -34,7 +35,8 @@ QUICK = replace(PRESETS["fast"], coarse=1, fine=1)
 def models() -> Models:
     torch.manual_seed(0)
     kernel = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(kernel.eval(), Solver(widths=(16, 16, 16)).eval(), torch.device("cpu"), "random")
+    solver, judge = Solver(widths=(16, 16, 16)), Judge(photo=(16, 16), kernel=(16, 16))
+    return Models(kernel.eval(), solver.eval(), judge.eval(), torch.device("cpu"), "random")
 
 
 def texture(height: int, width: int) -> torch.Tensor:

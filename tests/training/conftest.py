@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.training import run
 from kdcli.training.data import Batch, PairMaker
@@ -38,8 +39,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class SmallMaker(PairMaker):
     """A single pair held out."""
 
-    def make(self, count: int, kernels: torch.Tensor | None = None) -> Batch:
-        return super().make(1 if self.clean else count, kernels)
+    def make(self, count: int, kernels: torch.Tensor | None = None, clean: bool | None = None) -> Batch:
+        return super().make(1 if self.clean else count, kernels, clean)
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path) -> dict
     monkeypatch.setattr(run, "KernelNet", lambda: KernelNet((8, 8, 8), (16, 16, 16)))
     monkeypatch.setattr(run, "KernelTask", lambda fine: KernelTask(coarse=1, fine=fine))
     monkeypatch.setattr(run, "Solver", lambda: Solver((8, 8, 8)))
+    monkeypatch.setattr(run, "Judge", lambda: Judge((16, 16), (16, 16)))
     monkeypatch.setattr(run, "PairMaker", SmallMaker)
     return {
         "photos": photos,

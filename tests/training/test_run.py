@@ -135,6 +135,38 @@ def test_the_solver_learns_with_an_estimators_kernels(small: dict[str, Any], tmp
     assert estimator.read_bytes() == before
 
 
+def test_the_judge_learns_by_an_estimators_kernels_and_a_solvers_photos(
+    small: dict[str, Any], tmp_path: Path
+) -> None:
+    small["steps"] = 1
+    taught = {}
+    for network in ("kernel", "solver"):
+        small["out"] = tmp_path / network
+        taught["estimator" if network == "kernel" else network] = train(
+            TrainConfig(network=network, **small),
+            silent,
+        )
+    small |= {"out": tmp_path / "judge", "steps": 2}
+    path = train(TrainConfig(network="judge", **small, **taught), silent)
+    assert steps(small["out"]) == [1, 2]
+    assert all(math.isfinite(line["loss"]) for line in log(small["out"]))
+    metadata = read_metadata(path)
+    assert metadata["architecture"] == "judge-1"
+    scores = dict(part.split(" ") for part in metadata["validation"].split(", "))
+    assert -1 <= float(scores["rank_correlation"]) <= 1
+    assert 0 <= float(scores["error"]) <= 1
+    uploaded = {p.name for p in (small["out"] / "upload").iterdir()}
+    assert uploaded >= {"kernel.safetensors", "solver.safetensors", "judge.safetensors"}
+    assert "that the judge expects" in (small["out"] / "upload" / "README.md").read_text()
+    small["steps"] = 3  # what a judge remembers is made anew
+    path = train(TrainConfig(network="judge", **small, **taught, resume=True), silent)
+    assert steps(small["out"]) == [1, 2, 3]
+    assert read_metadata(path)["steps"] == "3"
+    other = {**taught, "solver": None}
+    with pytest.raises(UsageError, match="--solver"):
+        train(TrainConfig(network="judge", **{**small, "out": tmp_path / "none"}, **other), silent)
+
+
 def test_a_run_starts_from_given_weights(small: dict[str, Any], tmp_path: Path) -> None:
     small["steps"], small["network"] = 1, "solver"
     start = train(TrainConfig(**small), silent)

@@ -16,6 +16,7 @@ from kdcli.bench.tables import to_csv
 from kdcli.engine.options import PRESETS, Options
 from kdcli.errors import KdError
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -48,7 +49,7 @@ def test_results_have_curves_and_no_mean_of_them(
 ) -> None:
     torch.manual_seed(0)
     nets = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16)), Solver(widths=(16, 16, 16))
-    models = Models(nets[0].eval(), nets[1].eval(), torch.device("cpu"), "random")
+    models = Models(nets[0].eval(), nets[1].eval(), Judge().eval(), torch.device("cpu"), "random")
     monkeypatch.setattr(bench, "load_models", lambda *_: models)
     result = run_bench(OneBlurred(), BenchConfig(("identity", "kd"), options, device="cpu"))  # type: ignore[arg-type]
     identity, kd = result["methods"]
