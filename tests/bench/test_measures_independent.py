@@ -27,6 +27,7 @@ from kdcli.bench.run import run_bench
 from kdcli.blur.families import sample
 from kdcli.cli import run
 from kdcli.engine.options import PRESETS
+from kdcli.nets.judge import Judge
 from kdcli.weights import Models
 from tests.bench.test_measures import photo
 
@@ -118,7 +119,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     half = ((one.sharp + one.blurred) / 2).astype(np.float32)
     answer = Answer(half, canvas(ESTIMATED), {"estimate": 0.25, "restore": 0.5})
     monkeypatch.setattr(module, "make_method", lambda *_: lambda pair: answer)
-    models = Models(torch.nn.Module(), Copy(), torch.device("cpu"), "played")  # type: ignore[arg-type]
+    models = Models(torch.nn.Module(), Copy(), Judge(), torch.device("cpu"), "played")  # type: ignore[arg-type]
     monkeypatch.setattr(module, "load_models", lambda *_: models)
     bench = Bench(one, BenchConfig(("half",), PRESETS["fast"]))  # type: ignore[arg-type]
     scores = bench.measure([(0, 0)])[0]

@@ -18,6 +18,7 @@ from kdcli.blur.convolve import convolve
 from kdcli.engine.options import PRESETS
 from kdcli.errors import KdError, UsageError
 from kdcli.nets.estimator import KernelNet
+from kdcli.nets.judge import Judge
 from kdcli.nets.solver import Solver
 from kdcli.weights import Models
 
@@ -39,7 +40,7 @@ def pair() -> Pair:
 
 def models() -> Models:
     net = KernelNet(encoder=(16, 16, 16), denoiser=(16, 16, 16))
-    return Models(net, Solver(widths=(16, 16, 16)), torch.device("cpu"), "random")
+    return Models(net, Solver(widths=(16, 16, 16)), Judge(), torch.device("cpu"), "random")
 
 
 def no_models() -> Models:

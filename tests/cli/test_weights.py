@@ -16,6 +16,8 @@ from kdcli.weights.register import PACKAGE, read_bundled, read_sets
 from tests.conftest import FakeEngine
 from tests.hub import Hub, weights_files
 
+WHOLE = "default kernel: ok\ndefault solver: ok\ndefault judge: ok\n"
+
 
 def said(capsys: pytest.CaptureFixture[str], words: str, code: int = 0) -> str:
     """What a command prints, its errors behind it."""
@@ -27,9 +29,8 @@ def said(capsys: pytest.CaptureFixture[str], words: str, code: int = 0) -> str:
 def test_list(register: Path, files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, f"weights add mine {files[0]} --licence MIT -q")
     text = said(capsys, "weights list")
-    assert (
-        "default  kernel (kernel-2), solver (solver-5), 24.2 MB, comes with kd\n    quality: BSD100" in text
-    )
+    networks = "kernel (kernel-2), solver (solver-5), judge (judge-1)"
+    assert f"default  {networks}, 25.5 MB, comes with kd\n    quality: BSD100" in text
     assert f"mine  kernel (kernel-2), 0.2 MB, {files[0].parent}\n    quality: not stated\n" in text
     both = {entry["name"]: entry for entry in json.loads(said(capsys, "weights list --json"))}
     assert set(both) == {"default", "mine"}
@@ -41,10 +42,8 @@ def test_list(register: Path, files: list[Path], capsys: pytest.CaptureFixture[s
 
 
 def test_path(register: Path, files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        said(capsys, "weights path")
-        == f"{PACKAGE / 'kernel.safetensors'}\n{PACKAGE / 'solver.safetensors'}\n"
-    )
+    bundled = [PACKAGE / f"{role}.safetensors" for role in ("kernel", "solver", "judge")]
+    assert said(capsys, "weights path") == "".join(f"{path}\n" for path in bundled)
     assert said(capsys, f"weights path {files[1]}") == f"{files[1]}\n"
     assert "unknown weights 'nope'" in said(capsys, "weights path nope", 2)
     said(capsys, f"weights add mine {files[0]} -q")
@@ -54,10 +53,10 @@ def test_path(register: Path, files: list[Path], capsys: pytest.CaptureFixture[s
 
 def test_verify(register: Path, files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, f"weights add mine {files[0]} -q")
-    assert said(capsys, "weights verify") == "default kernel: ok\ndefault solver: ok\nmine kernel: ok\n"
+    assert said(capsys, "weights verify") == f"{WHOLE}mine kernel: ok\n"
     files[0].write_bytes(files[0].read_bytes()[:-1])
     text = said(capsys, "weights verify default mine", 1)
-    assert text.startswith("default kernel: ok\ndefault solver: ok\nmine kernel: damaged\nkd: error: ")
+    assert text.startswith(f"{WHOLE}mine kernel: damaged\nkd: error: ")
     assert "kernel.safetensors is damaged" in text
     files[0].unlink()
     assert "mine kernel: damaged\nkd: error: " in said(capsys, "weights verify mine", 1)
@@ -70,7 +69,8 @@ def test_what_was_never_fetched_is_not_damaged(
     text = text.replace("licence", f'repo_id = "me/kd"\nrevision = "{"a" * 40}"\nlicence', 1)
     (tmp_path / "own.toml").write_text(text)
     monkeypatch.setenv("KD_WEIGHTS_FILE", "own.toml")
-    assert said(capsys, "weights verify far") == "far kernel: not fetched\nfar solver: not fetched\n"
+    far = "far kernel: not fetched\nfar solver: not fetched\nfar judge: not fetched\n"
+    assert said(capsys, "weights verify far") == far
     assert f"hf://me/kd@{'a' * 40}, not fetched" in said(capsys, "weights list")
 
 
