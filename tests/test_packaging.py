@@ -87,7 +87,7 @@ def look_into(tmp_path: Path, files: dict[str, str]) -> None:
 
 def test_a_wheel_as_it_should_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     look_into(tmp_path, FILES)
-    assert "8 files" in capsys.readouterr().out
+    assert "9 files" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("missing", sorted(set(FILES) - {"kdcli/__init__.py"}))

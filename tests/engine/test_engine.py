@@ -118,7 +118,7 @@ def test_photos_of_cameras_are_given_half_a_pixel_back_at_least() -> None:
 def test_only_soft_photos_with_a_sensors_noise_are_taken_for_a_cameras(
     monkeypatch: pytest.MonkeyPatch, noise: float
 ) -> None:
-    monkeypatch.setattr("kdcli.engine.kernel.is_fat", lambda _kernel: True)
+    monkeypatch.setattr("kdcli.engine.settle.is_fat", lambda _kernel: True)
     models = load_models("cpu")
     photo = data.astronaut()[:256, 100:356].astype(np.float32) / 255
     blur = to_8_bit(convolve(torch.from_numpy(photo).permute(2, 0, 1)[None], kernels(1)))

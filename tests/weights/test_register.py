@@ -11,7 +11,7 @@ import pytest
 
 from kdcli.errors import KdError, UsageError
 from kdcli.weights import register
-from kdcli.weights.architectures import ARCHITECTURES
+from kdcli.weights.architectures import ARCHITECTURES, ROLES
 from kdcli.weights.register import (
     DEFAULT,
     PACKAGE,
@@ -29,10 +29,7 @@ COMMIT = "a" * 40
 
 def test_the_default_set_says_everything() -> None:
     default = read_bundled()[DEFAULT]
-    assert {ARCHITECTURES[entry.architecture].role for entry in default.files.values()} == {
-        "kernel",
-        "solver",
-    }
+    assert {ARCHITECTURES[entry.architecture].role for entry in default.files.values()} == set(ROLES)
     assert UNKNOWN not in (default.licence, default.data, default.quality)
     assert (default.repo_id, default.folder) == (None, None)
     assert default.bytes <= 30e6
